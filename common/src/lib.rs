@@ -1,0 +1,7 @@
+//! The contract between the tools, in one place: records, gates, exits, settings, connections. It knows no tool and no logic.
+
+pub mod exit;
+pub mod failure;
+
+pub use exit::Exit;
+pub use failure::{Class, Failure, OrFail, Result};
