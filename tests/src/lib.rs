@@ -1,1 +1,57 @@
-//! placeholder
+//! The test kit: real private servers, stand-in endpoints, and the built tools run as their users run them.
+//!
+//! Everything here ends with the test process, also when it panics or is killed: see [`guard`]. Tests use it as a dev-dependency.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the kit is test code: what it cannot do fails the test, with the reason"
+)]
+
+pub mod boot;
+pub mod capture;
+pub mod cluster;
+pub mod database;
+pub mod disk;
+pub mod guard;
+pub mod http;
+pub mod pipeline;
+pub mod redis_server;
+pub mod running;
+pub mod schema;
+pub mod skip;
+pub mod tool;
+
+pub use cluster::Cluster;
+pub use database::{TestDb, TestRole};
+pub use disk::{FullDisk, full_disk};
+pub use http::{HttpStandIn, Request, Response};
+pub use pipeline::{Pipeline, PipelineOutput};
+pub use redis_server::RedisServer;
+pub use running::{Output, Running};
+pub use tempfile::TempDir;
+pub use tool::Tool;
+
+/// A port on the loopback where nothing listens (now): for servers that are down.
+pub fn closed_port() -> u16 {
+    let listener =
+        std::net::TcpListener::bind(("127.0.0.1", 0)).expect("the loopback has a free port");
+    listener
+        .local_addr()
+        .expect("a bound socket has an address")
+        .port()
+}
+
+/// A random word of 32 hex digits, for passwords that a test can search for in what was printed.
+pub fn random_word() -> String {
+    use std::io::Read;
+    let mut bytes = [0u8; 16];
+    let mut source = std::fs::File::open("/dev/urandom").expect("/dev/urandom opens");
+    source
+        .read_exact(&mut bytes)
+        .expect("/dev/urandom gives bytes");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
