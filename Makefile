@@ -1,0 +1,60 @@
+# Everything that is done with this repository, each in one word. `make` alone lists it.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CARGO := scripts/lib/with-rust.sh cargo
+# Where cargo puts its output; it may have been moved.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+SHARE := $(DESTDIR)$(PREFIX)/share/mathledger-ops
+
+.DEFAULT_GOAL := help
+.PHONY: help nightly test check bench generate windows install services-up services-down services-status clean clean-services
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+nightly: ## install what is missing, build, start private servers, run a whole night (EXTERNAL=1: on your own servers)
+	@scripts/nightly-local.sh
+
+test: ## install what is missing, build, run all tests against private servers
+	@scripts/test.sh
+
+check: ## the whole gate: format, lints, tests, documentation, generated files, shell scripts
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps
+	@if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh scripts/lib/*.sh .ci/run; else echo 'shellcheck is not installed: scripts not checked'; fi
+	@scripts/test.sh
+
+bench: ## say what there is to measure
+	@echo 'There are no benchmarks yet.'
+
+generate: ## write the generated files anew (help texts, record reference)
+	$(CARGO) build --workspace
+	UPDATE_GENERATED=1 $(CARGO) test -p ml-tests --test generated
+
+windows: ## type-check every tool for Windows (not part of make test)
+	@scripts/windows-check.sh
+
+install: ## install programs, scripts and settings under PREFIX (/usr/local)
+	$(CARGO) build --release --workspace
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(SHARE)/scripts' '$(SHARE)/config'
+	find '$(TARGET)/release' -maxdepth 1 -type f -name 'ml-*' -perm -u+x -exec install -m 755 {} '$(DESTDIR)$(PREFIX)/bin/' \;
+	for file in scripts/run-nightly.* ; do install -m 755 "$$file" '$(SHARE)/scripts/'; done
+	cp -R config/. '$(SHARE)/config/'
+
+services-up: ## start the private PostgreSQL and Redis
+	@scripts/services.sh up
+
+services-down: ## stop them; their data stays
+	@scripts/services.sh down
+
+services-status: ## say where they are and whether they run
+	@scripts/services.sh status
+
+clean: ## stop the private servers and remove what was built; the ledger's data, exports and backups stay
+	@scripts/services.sh down
+	$(CARGO) clean
+
+clean-services: ## remove the private servers WITH the ledger in them (asks first)
+	@scripts/services.sh destroy

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Installs what is missing on Debian or Ubuntu: PostgreSQL, Redis, a C compiler and Rust. Nothing missing: silent and quick.
+#
+#   scripts/install-deps.sh             what building and a night need
+#   scripts/install-deps.sh --test      and what the tests need
+#   scripts/install-deps.sh --windows   and what `make windows` needs
+#   scripts/install-deps.sh --plan      only say what would be installed
+#
+# No system server is started, now or at the next boot: this project uses private ones. Without root it tries `sudo -n`; without that it
+# says what to install and exits 1.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/lib/toolchain.sh
+. "$root/scripts/lib/toolchain.sh"
+# shellcheck source=scripts/lib/apt.sh
+. "$root/scripts/lib/apt.sh"
+
+for_tests=no for_windows=no plan=no
+for word in "$@"; do
+    case $word in
+        --test) for_tests=yes ;;
+        --windows) for_windows=yes ;;
+        --plan) plan=yes ;;
+        *)
+            echo "unknown option: $word" >&2
+            echo "hint: scripts/install-deps.sh [--test] [--windows] [--plan]" >&2
+            exit 64
+            ;;
+    esac
+done
+
+have() {
+    command -v "$1" >/dev/null
+}
+
+have_postgresql() {
+    local bin
+    for bin in "${PG_BIN:-/nowhere}" /usr/lib/postgresql/*/bin; do
+        if [ -x "$bin/postgres" ] && [ -x "$bin/initdb" ]; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+have_c_compiler() {
+    have cc && printf '#include <stdio.h>\n' | cc -E -o /dev/null -x c - 2>/dev/null
+}
+
+# What the checks below find missing, Rust apart: which of its packages will do is only known with a package list.
+missing=()
+have_postgresql || missing+=(postgresql)
+have redis-server || missing+=(redis-server)
+have_c_compiler || missing+=(gcc libc6-dev)
+[ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
+if [ "$for_tests" = yes ]; then
+    have jq || missing+=(jq)
+    have curl || missing+=(curl)
+fi
+need_rust=no
+find_rust >/dev/null || need_rust=yes
+if [ "$for_windows" = yes ]; then
+    windows_target_ready || missing+=(rustc-web cargo-web rust-web-src)
+fi
+if [ ${#missing[@]} -eq 0 ] && [ "$need_rust" = no ]; then
+    exit 0
+fi
+
+if ! have apt-get; then
+    echo "missing: ${missing[*]} ${need_rust/yes/rust}" | sed 's/ no$//' >&2
+    echo "hint: this is not Debian or Ubuntu: install PostgreSQL's server, Redis, a C compiler and Rust $(minimum_rust) or later by hand" >&2
+    exit 1
+fi
+if [ "$plan" = no ] && may_install; then
+    apt_update
+fi
+if [ "$need_rust" = yes ]; then
+    if packages=$(rust_packages); then
+        read -ra packages <<<"$packages"
+        missing+=("${packages[@]}")
+    else
+        no_rust_package
+    fi
+fi
+if [ "$plan" = yes ] || ! may_install; then
+    echo "missing: ${missing[*]}" >&2
+    echo "hint: as root: apt-get update && apt-get install -y --no-install-recommends ${missing[*]}" >&2
+    [ "$plan" = yes ] && exit 0
+    exit 1
+fi
+install_quietly "${missing[@]}"
+if [ "$need_rust" = yes ] && ! find_rust >/dev/null; then
+    echo "Rust was installed but does not run, or is older than $(minimum_rust)" >&2
+    exit 1
+fi
