@@ -1,1 +1,26 @@
-//! placeholder
+//! The logic of the ledger: formulas, notations, unification, condensed detachment, proofs, their checker, hashes.
+//!
+//! No IO, no database, no threads; it knows no other crate of this workspace. All input is untrusted: nothing here
+//! recurses, so nesting is bounded by memory alone, and [`Limits`] turn whatever grows too large into an error.
+
+pub mod checker;
+pub mod dag;
+pub mod detach;
+pub mod dproof;
+mod error;
+pub mod formula;
+pub mod hash;
+pub mod names;
+pub mod parse;
+pub mod print;
+pub mod systems;
+pub mod truth;
+pub mod unify;
+mod varmap;
+
+pub use detach::{detach, is_instance};
+pub use dproof::DProof;
+pub use error::{Error, Limits, Result};
+pub use formula::{Formula, Sym};
+pub use parse::{Named, parse_any};
+pub use systems::System;
