@@ -40,15 +40,8 @@ impl Access {
     /// A connection as `user`; `host` is 127.0.0.1 or the socket's folder.
     pub fn config(&self, user: &str, password: &str, database: &str) -> Config {
         let mut config = Config::new();
-        config
-            .host("127.0.0.1")
-            .port(self.port)
-            .user(user)
-            .password(password)
-            .dbname(database);
-        config
-            .connect_timeout(Duration::from_secs(10))
-            .application_name("ml-tests");
+        config.host("127.0.0.1").port(self.port).user(user).password(password).dbname(database);
+        config.connect_timeout(Duration::from_secs(10)).application_name("ml-tests");
         config
     }
 
@@ -57,21 +50,14 @@ impl Access {
     /// # Errors
     /// What the server or the network says.
     pub fn superuser(&self, database: &str) -> Result<Client, postgres::Error> {
-        self.config(SUPERUSER, &self.password, database)
-            .connect(NoTls)
+        self.config(SUPERUSER, &self.password, database).connect(NoTls)
     }
 
     /// Keeps the access for the other processes of the run, readable by the user alone.
     pub fn save(&self) {
         let text = format!("{}\n{}\n{}\n", self.bin.display(), self.port, self.password);
         let aside = self.dir.join("ready.tmp");
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&aside)
-            .unwrap();
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside).unwrap();
         file.write_all(text.as_bytes()).unwrap();
         fs::rename(aside, self.dir.join("ready")).unwrap();
     }
@@ -83,12 +69,7 @@ impl Access {
         let bin = PathBuf::from(lines.next()?);
         let port = lines.next()?.parse().ok()?;
         let password = lines.next()?.to_owned();
-        let access = Access {
-            dir: dir.to_owned(),
-            bin,
-            port,
-            password,
-        };
+        let access = Access { dir: dir.to_owned(), bin, port, password };
         access.superuser("postgres").ok()?;
         Some(access)
     }
@@ -99,21 +80,10 @@ pub fn bin() -> PathBuf {
     if let Some(bin) = std::env::var_os("PG_BIN") {
         return PathBuf::from(bin);
     }
-    let major = |dir: &Path| {
-        dir.file_name()
-            .and_then(|name| name.to_str()?.parse::<u32>().ok())
-    };
-    let installed = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
-    let newest = installed
-        .filter(|dir| dir.join("bin/initdb").exists())
-        .max_by_key(|dir| major(dir));
-    newest
-        .expect("PostgreSQL's server programs are installed (run scripts/install-deps.sh --test)")
-        .join("bin")
+    let major = |dir: &Path| dir.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path());
+    let newest = installed.filter(|dir| dir.join("bin/initdb").exists()).max_by_key(|dir| major(dir));
+    newest.expect("PostgreSQL's server programs are installed (run scripts/install-deps.sh --test)").join("bin")
 }
 
 /// Makes a cluster in the empty folder `dir` and starts it. The caller has armed its guard before.
@@ -128,46 +98,16 @@ pub fn boot(dir: &Path) -> (Access, Child) {
     fs::write(&password_file, &password).unwrap();
     hand_over(&password_file, user);
     let mut initdb = Command::new(bin.join("initdb"));
-    initdb.args([
-        "--no-sync",
-        "--no-instructions",
-        "--encoding=UTF8",
-        "--locale=C.UTF-8",
-        "--auth=scram-sha-256",
-    ]);
-    initdb
-        .arg("--username")
-        .arg(SUPERUSER)
-        .arg("--pwfile")
-        .arg(&password_file)
-        .arg("--pgdata")
-        .arg(dir.join("data"));
-    let output = unprivileged(&mut initdb, user, dir)
-        .output()
-        .expect("initdb starts");
-    assert!(
-        output.status.success(),
-        "initdb failed: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    initdb.args(["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256"]);
+    initdb.arg("--username").arg(SUPERUSER).arg("--pwfile").arg(&password_file).arg("--pgdata").arg(dir.join("data"));
+    let output = unprivileged(&mut initdb, user, dir).output().expect("initdb starts");
+    assert!(output.status.success(), "initdb failed: {}", String::from_utf8_lossy(&output.stderr));
     fs::remove_file(password_file).unwrap();
     let (port, child) = start(dir, &bin);
-    let access = Access {
-        dir: dir.to_owned(),
-        bin,
-        port,
-        password,
-    };
-    let mut superuser = access
-        .superuser("postgres")
-        .expect("the superuser connects");
-    let owner = format!(
-        "CREATE ROLE ml LOGIN CREATEDB PASSWORD '{}'",
-        access.password
-    );
-    superuser
-        .batch_execute(&owner)
-        .expect("the role ml is made");
+    let access = Access { dir: dir.to_owned(), bin, port, password };
+    let mut superuser = access.superuser("postgres").expect("the superuser connects");
+    let owner = format!("CREATE ROLE ml LOGIN CREATEDB PASSWORD '{}'", access.password);
+    superuser.batch_execute(&owner).expect("the role ml is made");
     (access, child)
 }
 
@@ -176,58 +116,34 @@ pub fn start(dir: &Path, bin: &Path) -> (u16, Child) {
     let user = service_user();
     for _ in 0..10 {
         let port = crate::closed_port();
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(dir.join("log"))
-            .unwrap();
+        let log = File::options().create(true).append(true).open(dir.join("log")).unwrap();
         let mut postgres = Command::new(bin.join("postgres"));
-        postgres
-            .arg("-D")
-            .arg(dir.join("data"))
-            .arg("-k")
-            .arg(dir.join("s"))
-            .args(["-p", &port.to_string(), "-F"]);
-        for setting in [
-            "listen_addresses=127.0.0.1",
-            "max_connections=200",
-            "synchronous_commit=off",
-            "full_page_writes=off",
-            "timezone=UTC",
-        ] {
+        postgres.arg("-D").arg(dir.join("data")).arg("-k").arg(dir.join("s")).args(["-p", &port.to_string(), "-F"]);
+        for setting in
+            ["listen_addresses=127.0.0.1", "max_connections=200", "synchronous_commit=off", "full_page_writes=off", "timezone=UTC"]
+        {
             postgres.args(["-c", setting]);
         }
-        let mut child = unprivileged(&mut postgres, user, dir)
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .expect("postgres starts");
+        let mut child =
+            unprivileged(&mut postgres, user, dir).stdout(log.try_clone().unwrap()).stderr(log).spawn().expect("postgres starts");
         if answers(dir, port, &mut child) {
             return (port, child);
         }
     }
-    panic!(
-        "PostgreSQL did not start: {}",
-        fs::read_to_string(dir.join("log")).unwrap_or_default()
-    );
+    panic!("PostgreSQL did not start: {}", fs::read_to_string(dir.join("log")).unwrap_or_default());
 }
 
 /// Waits until the server is ready; false when it ended instead.
 fn answers(dir: &Path, port: u16, child: &mut Child) -> bool {
     let deadline = Instant::now() + Duration::from_secs(60);
     while Instant::now() < deadline {
-        if child
-            .try_wait()
-            .expect("the server can be waited for")
-            .is_some()
-        {
+        if child.try_wait().expect("the server can be waited for").is_some() {
             return false;
         }
         // The server writes this line itself when it takes connections, so a stranger on the port is never taken for it.
         let pid_file = fs::read_to_string(dir.join("data/postmaster.pid")).unwrap_or_default();
         let lines: Vec<&str> = pid_file.lines().map(str::trim).collect();
-        if lines.first() == Some(&child.id().to_string().as_str()) && lines.get(7) == Some(&"ready")
-        {
+        if lines.first() == Some(&child.id().to_string().as_str()) && lines.get(7) == Some(&"ready") {
             return lines.get(3) == Some(&port.to_string().as_str());
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -241,20 +157,10 @@ fn service_user() -> Option<(u32, u32)> {
         return None;
     }
     let id = |what: &str, name: &str| {
-        let output = Command::new("id")
-            .args([what, name])
-            .stderr(Stdio::null())
-            .output()
-            .ok()?;
-        String::from_utf8(output.stdout)
-            .ok()?
-            .trim()
-            .parse::<u32>()
-            .ok()
+        let output = Command::new("id").args([what, name]).stderr(Stdio::null()).output().ok()?;
+        String::from_utf8(output.stdout).ok()?.trim().parse::<u32>().ok()
     };
-    ["postgres", "nobody"]
-        .into_iter()
-        .find_map(|name| Some((id("-u", name)?, id("-g", name)?)))
+    ["postgres", "nobody"].into_iter().find_map(|name| Some((id("-u", name)?, id("-g", name)?)))
 }
 
 fn hand_over(path: &Path, user: Option<(u32, u32)>) {
@@ -264,18 +170,8 @@ fn hand_over(path: &Path, user: Option<(u32, u32)>) {
 }
 
 /// A server program as it must run: as `user`, in a group of its own (Ctrl-C is for the tests), with an environment that decides nothing.
-fn unprivileged<'a>(
-    command: &'a mut Command,
-    user: Option<(u32, u32)>,
-    dir: &Path,
-) -> &'a mut Command {
-    command
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .env("LC_ALL", "C.UTF-8")
-        .current_dir(dir)
-        .stdin(Stdio::null())
-        .process_group(0);
+fn unprivileged<'a>(command: &'a mut Command, user: Option<(u32, u32)>, dir: &Path) -> &'a mut Command {
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8").current_dir(dir).stdin(Stdio::null()).process_group(0);
     if let Some((uid, gid)) = user {
         command.uid(uid).gid(gid);
     }

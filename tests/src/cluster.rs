@@ -26,27 +26,18 @@ impl Cluster {
     /// The run's cluster, started by whoever needs it first. Panics with the server's log when it does not start.
     pub fn shared() -> &'static Cluster {
         static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-        CLUSTER.get_or_init(|| Cluster {
-            access: shared_access(),
-            own: None,
-        })
+        CLUSTER.get_or_init(|| Cluster { access: shared_access(), own: None })
     }
 
     /// A cluster of the test's own, to be stopped or killed by it; it ends on drop.
     pub fn private() -> Cluster {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let dir = PathBuf::from(format!(
-            "/var/tmp/mlt-{}-{count}",
-            folder_key(std::process::id())
-        ));
+        let dir = PathBuf::from(format!("/var/tmp/mlt-{}-{count}", folder_key(std::process::id())));
         make_folder(&dir);
         let guard = boot::guard(&dir);
         let (access, child) = boot::boot(&dir);
-        Cluster {
-            access,
-            own: Some((child, Some(guard))),
-        }
+        Cluster { access, own: Some((child, Some(guard))) }
     }
 
     /// A fresh, empty database owned by the role `ml`, dropped with the value. `hint` makes its name recognisable.
@@ -61,9 +52,7 @@ impl Cluster {
 
     /// The superuser's connection to `database`.
     pub fn superuser(&self, database: &str) -> Client {
-        self.access
-            .superuser(database)
-            .expect("the superuser connects")
+        self.access.superuser(database).expect("the superuser connects")
     }
 
     /// Where this cluster's `psql`, `pg_dump`, ... are, for PG_BIN.
@@ -81,6 +70,11 @@ impl Cluster {
         &self.access.password
     }
 
+    /// The cluster's folder, gone when the cluster is.
+    pub fn dir(&self) -> &Path {
+        &self.access.dir
+    }
+
     /// The server's log until now.
     pub fn log(&self) -> String {
         fs::read_to_string(self.access.dir.join("log")).unwrap_or_default()
@@ -88,10 +82,7 @@ impl Cluster {
 
     /// The postmaster of a [`Cluster::private`] one, as `kill -9` leaves it. Panics for the shared cluster.
     pub fn kill(&mut self) {
-        let (child, _) = self
-            .own
-            .as_mut()
-            .expect("only a private cluster may be killed");
+        let (child, _) = self.own.as_mut().expect("only a private cluster may be killed");
         child.kill().expect("the postmaster can be killed");
         child.wait().expect("the postmaster can be waited for");
     }
@@ -137,22 +128,14 @@ fn shared_access() -> Access {
 fn owner() -> u32 {
     let parent = std::os::unix::process::parent_id();
     let name = fs::read_to_string(format!("/proc/{parent}/comm")).unwrap_or_default();
-    if name.starts_with("cargo") {
-        parent
-    } else {
-        std::process::id()
-    }
+    if name.starts_with("cargo") { parent } else { std::process::id() }
 }
 
 /// `UID-PID-START`: the start time tells a process from a later one with its number.
 fn folder_key(pid: u32) -> String {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The name, field 2, may hold blanks and parentheses; starttime is field 22.
-    let start = stat
-        .rsplit(')')
-        .next()
-        .and_then(|rest| rest.split_whitespace().nth(19))
-        .unwrap_or("0");
+    let start = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(19)).unwrap_or("0");
     format!("{}-{pid}-{start}", rustix::process::geteuid().as_raw())
 }
 
@@ -172,20 +155,12 @@ fn sweep() {
         let Some(rest) = name.strip_prefix(&ours) else {
             continue;
         };
-        let Some(pid) = rest
-            .split('-')
-            .next()
-            .and_then(|pid| pid.parse::<u32>().ok())
-        else {
+        let Some(pid) = rest.split('-').next().and_then(|pid| pid.parse::<u32>().ok()) else {
             continue;
         };
         let alive = rest.starts_with(folder_key(pid).split_once('-').map_or("", |(_, key)| key));
-        let server =
-            fs::read_to_string(entry.path().join("data/postmaster.pid")).unwrap_or_default();
-        let serving = server
-            .lines()
-            .next()
-            .is_some_and(|pid| Path::new("/proc").join(pid.trim()).exists());
+        let server = fs::read_to_string(entry.path().join("data/postmaster.pid")).unwrap_or_default();
+        let serving = server.lines().next().is_some_and(|pid| Path::new("/proc").join(pid.trim()).exists());
         if !alive && !serving {
             let _ = fs::remove_dir_all(entry.path());
         }

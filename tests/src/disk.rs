@@ -20,34 +20,15 @@ pub fn full_disk(size: u64) -> Result<FullDisk, String> {
     if !rustix::process::geteuid().is_root() {
         return Err("mounting a small tmpfs needs root".to_owned());
     }
-    let dir = tempfile::Builder::new()
-        .prefix("mld-")
-        .tempdir_in("/var/tmp")
-        .unwrap();
-    let guard = Guard::on_exit(
-        "umount -l \"$1\"; rmdir \"$1\"",
-        &[&dir.path().display().to_string()],
-    );
+    let dir = tempfile::Builder::new().prefix("mld-").tempdir_in("/var/tmp").unwrap();
+    let guard = Guard::on_exit("umount -l \"$1\"; rmdir \"$1\"", &[&dir.path().display().to_string()]);
     let mut mount = Command::new("mount");
-    mount
-        .args(["-t", "tmpfs", "-o"])
-        .arg(format!("size={size},mode=1777"))
-        .arg("tmpfs")
-        .arg(dir.path());
-    let output = mount
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("mount does not start: {error}"))?;
+    mount.args(["-t", "tmpfs", "-o"]).arg(format!("size={size},mode=1777")).arg("tmpfs").arg(dir.path());
+    let output = mount.stdin(Stdio::null()).output().map_err(|error| format!("mount does not start: {error}"))?;
     if output.status.success() {
-        Ok(FullDisk {
-            dir,
-            guard: Some(guard),
-        })
+        Ok(FullDisk { dir, guard: Some(guard) })
     } else {
-        Err(format!(
-            "mounting a tmpfs is not allowed here: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ))
+        Err(format!("mounting a tmpfs is not allowed here: {}", String::from_utf8_lossy(&output.stderr).trim()))
     }
 }
 
@@ -60,10 +41,7 @@ impl FullDisk {
 
 impl Drop for FullDisk {
     fn drop(&mut self) {
-        let _ = Command::new("umount")
-            .args(["-l"])
-            .arg(self.dir.path())
-            .status();
+        let _ = Command::new("umount").args(["-l"]).arg(self.dir.path()).status();
         drop(self.guard.take());
     }
 }

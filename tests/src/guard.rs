@@ -19,10 +19,7 @@ impl Guard {
     pub fn on_exit(script: &str, args: &[&str]) -> Guard {
         // The pipe's other end lives in this process alone (close-on-exec), so the read ends when the process does.
         let script = format!("read -r word; [ \"$word\" = done ] && exit 0; {script}");
-        let shell = shell(&script, args)
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("sh starts");
+        let shell = shell(&script, args).stdin(Stdio::piped()).spawn().expect("sh starts");
         Guard { shell }
     }
 
@@ -30,12 +27,7 @@ impl Guard {
     pub fn on_end_of(owner: u32, script: &str, args: &[&str]) {
         let script = format!("while kill -0 {owner} 2>/dev/null; do sleep 0.3; done; {script}");
         // Not waited for: it outlives us by design.
-        drop(
-            shell(&script, args)
-                .stdin(Stdio::null())
-                .spawn()
-                .expect("sh starts"),
-        );
+        drop(shell(&script, args).stdin(Stdio::null()).spawn().expect("sh starts"));
     }
 }
 
@@ -51,15 +43,7 @@ impl Drop for Guard {
 
 fn shell(script: &str, args: &[&str]) -> Command {
     let mut command = Command::new("/bin/sh");
-    command
-        .arg("-c")
-        .arg(script)
-        .arg("ml-tests-guard")
-        .args(args);
-    command
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .current_dir("/")
-        .process_group(0);
+    command.arg("-c").arg(script).arg("ml-tests-guard").args(args);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/").process_group(0);
     command
 }

@@ -33,28 +33,17 @@ pub struct Response {
 impl Response {
     /// An empty answer with this code: 204, 500, ...
     pub fn status(status: u16) -> Response {
-        Response {
-            status,
-            headers: Vec::new(),
-            body: String::new(),
-            delay: Duration::ZERO,
-            hang: false,
-        }
+        Response { status, headers: Vec::new(), body: String::new(), delay: Duration::ZERO, hang: false }
     }
 
     /// 200 with this JSON text.
     pub fn json(body: impl Into<String>) -> Response {
-        Response::status(200)
-            .header("Content-Type", "application/json")
-            .body(body)
+        Response::status(200).header("Content-Type", "application/json").body(body)
     }
 
     /// No answer at all: the connection stays open until the stand-in ends.
     pub fn hang() -> Response {
-        Response {
-            hang: true,
-            ..Response::status(200)
-        }
+        Response { hang: true, ..Response::status(200) }
     }
 
     /// One more header, e.g. `Retry-After`.
@@ -98,11 +87,7 @@ impl HttpStandIn {
     pub fn start(handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> HttpStandIn {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("the loopback has a free port");
         let port = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Shared {
-            handler: Box::new(handler),
-            requests: Mutex::default(),
-            ended: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared { handler: Box::new(handler), requests: Mutex::default(), ended: AtomicBool::new(false) });
         let serving = shared.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -161,11 +146,7 @@ fn serve(shared: &Shared, mut stream: TcpStream) -> std::io::Result<()> {
     if response.hang {
         return Ok(());
     }
-    let mut head = format!(
-        "HTTP/1.1 {} Stand-In\r\nContent-Length: {}\r\nConnection: close\r\n",
-        response.status,
-        response.body.len()
-    );
+    let mut head = format!("HTTP/1.1 {} Stand-In\r\nContent-Length: {}\r\nConnection: close\r\n", response.status, response.body.len());
     for (name, value) in &response.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -176,10 +157,7 @@ fn read(reader: &mut impl BufRead) -> std::io::Result<Request> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let mut words = line.split_whitespace().map(str::to_owned);
-    let (method, path) = (
-        words.next().unwrap_or_default(),
-        words.next().unwrap_or_default(),
-    );
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let mut headers = BTreeMap::new();
     loop {
         let mut line = String::new();
@@ -189,16 +167,8 @@ fn read(reader: &mut impl BufRead) -> std::io::Result<Request> {
         };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    let length = headers
-        .get("content-length")
-        .and_then(|value: &String| value.parse().ok())
-        .unwrap_or(0);
+    let length = headers.get("content-length").and_then(|value: &String| value.parse().ok()).unwrap_or(0);
     let mut body = String::new();
     reader.take(length).read_to_string(&mut body)?;
-    Ok(Request {
-        method,
-        path,
-        headers,
-        body,
-    })
+    Ok(Request { method, path, headers, body })
 }

@@ -18,6 +18,7 @@ pub mod database;
 pub mod disk;
 pub mod guard;
 pub mod http;
+pub mod ledger;
 pub mod pipeline;
 pub mod redis_server;
 pub mod running;
@@ -37,12 +38,8 @@ pub use tool::Tool;
 
 /// A port on the loopback where nothing listens (now): for servers that are down.
 pub fn closed_port() -> u16 {
-    let listener =
-        std::net::TcpListener::bind(("127.0.0.1", 0)).expect("the loopback has a free port");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
-        .port()
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("the loopback has a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
 }
 
 /// A random word of 32 hex digits, for passwords that a test can search for in what was printed.
@@ -50,8 +47,6 @@ pub fn random_word() -> String {
     use std::io::Read;
     let mut bytes = [0u8; 16];
     let mut source = std::fs::File::open("/dev/urandom").expect("/dev/urandom opens");
-    source
-        .read_exact(&mut bytes)
-        .expect("/dev/urandom gives bytes");
+    source.read_exact(&mut bytes).expect("/dev/urandom gives bytes");
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

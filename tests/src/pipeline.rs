@@ -65,15 +65,10 @@ impl RunningPipeline {
     /// Waits for the end of every stage.
     pub fn wait(mut self) -> PipelineOutput {
         let last = self.stages.pop().expect("a pipeline has a stage").wait();
-        let (mut codes, mut stderrs): (Vec<i32>, Vec<String>) =
-            self.stages.into_iter().map(Running::wait_inner).unzip();
+        let (mut codes, mut stderrs): (Vec<i32>, Vec<String>) = self.stages.into_iter().map(Running::wait_inner).unzip();
         codes.push(last.code);
         stderrs.push(last.stderr.clone());
-        PipelineOutput {
-            last,
-            codes,
-            stderrs,
-        }
+        PipelineOutput { last, codes, stderrs }
     }
 }
 

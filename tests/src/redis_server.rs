@@ -3,7 +3,7 @@
 use crate::guard::Guard;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -32,10 +32,7 @@ impl RedisServer {
     }
 
     fn try_start(port: u16) -> Result<RedisServer, String> {
-        let dir = tempfile::Builder::new()
-            .prefix("mlr-")
-            .tempdir_in("/var/tmp")
-            .unwrap();
+        let dir = tempfile::Builder::new().prefix("mlr-").tempdir_in("/var/tmp").unwrap();
         let password = crate::random_word();
         let at = dir.path().display();
         // The settings come through stdin, so that the password is in no process list.
@@ -43,36 +40,12 @@ impl RedisServer {
             "bind 127.0.0.1\nport {port}\nunixsocket {at}/s\nrequirepass {password}\ndir {at}\nlogfile {at}/log\nsave \"\"\nappendonly no\n"
         );
         let mut command = Command::new("redis-server");
-        command
-            .arg("-")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .current_dir("/")
-            .process_group(0);
+        command.arg("-").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/").process_group(0);
         let mut child = command.spawn().map_err(|error| error.to_string())?;
-        let guard = Guard::on_exit(
-            "kill -KILL \"$1\"; rm -rf -- \"$2\"",
-            &[&child.id().to_string(), &at.to_string()],
-        );
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(settings.as_bytes())
-            .map_err(|error| error.to_string())?;
-        let mut server = RedisServer {
-            child,
-            guard: Some(guard),
-            dir,
-            port,
-            password,
-        };
-        if server.ready() {
-            Ok(server)
-        } else {
-            Err(server.log())
-        }
+        let guard = Guard::on_exit("kill -KILL \"$1\"; rm -rf -- \"$2\"", &[&child.id().to_string(), &at.to_string()]);
+        child.stdin.take().unwrap().write_all(settings.as_bytes()).map_err(|error| error.to_string())?;
+        let mut server = RedisServer { child, guard: Some(guard), dir, port, password };
+        if server.ready() { Ok(server) } else { Err(server.log()) }
     }
 
     /// Asks over the socket, which is ours for sure: a stranger may have taken the port first, and then the server ends.
@@ -82,9 +55,8 @@ impl RedisServer {
             if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
                 return false;
             }
-            let answer = redis::Client::open(self.socket_url()).and_then(|client| {
-                redis::cmd("PING").query::<String>(&mut client.get_connection()?)
-            });
+            let answer =
+                redis::Client::open(self.socket_url()).and_then(|client| redis::cmd("PING").query::<String>(&mut client.get_connection()?));
             if answer.is_ok() {
                 return true;
             }
@@ -100,11 +72,7 @@ impl RedisServer {
 
     /// Its URL over the unix socket, with the password.
     pub fn socket_url(&self) -> String {
-        format!(
-            "redis+unix://{}?pass={}",
-            self.dir.path().join("s").display(),
-            self.password
-        )
+        format!("redis+unix://{}?pass={}", self.dir.path().join("s").display(), self.password)
     }
 
     /// The port on 127.0.0.1.
@@ -123,9 +91,14 @@ impl RedisServer {
         client.get_connection().expect("the private Redis answers")
     }
 
+    /// The server's folder, gone when the server is.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// What the server logged.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(PathBuf::from(self.dir.path()).join("log")).unwrap_or_default()
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 }
 

@@ -36,42 +36,20 @@ pub struct Running {
 }
 
 impl Running {
-    pub(crate) fn new(
-        name: String,
-        mut child: Child,
-        folder: TempDir,
-        open: Option<ChildStdin>,
-        limit: Duration,
-        raw: bool,
-    ) -> Running {
+    pub(crate) fn new(name: String, mut child: Child, folder: TempDir, open: Option<ChildStdin>, limit: Duration, raw: bool) -> Running {
         let stderr = Capture::of(child.stderr.take().expect("stderr is a pipe"));
         let deadline = Instant::now() + limit;
-        Running {
-            name,
-            child,
-            stdout: None,
-            stderr,
-            deadline,
-            raw,
-            _folder: folder,
-            _stdin: open,
-        }
+        Running { name, child, stdout: None, stderr, deadline, raw, _folder: folder, _stdin: open }
     }
 
     /// The end of the pipe that the next stage reads from.
     pub(crate) fn hand_on(&mut self) -> Stdio {
-        self.child
-            .stdout
-            .take()
-            .expect("stdout is a pipe that nobody reads yet")
-            .into()
+        self.child.stdout.take().expect("stdout is a pipe that nobody reads yet").into()
     }
 
     fn stdout(&mut self) -> Capture {
         let pipe = self.child.stdout.take();
-        self.stdout
-            .get_or_insert_with(|| pipe.map_or_else(Capture::default, Capture::of))
-            .clone()
+        self.stdout.get_or_insert_with(|| pipe.map_or_else(Capture::default, Capture::of)).clone()
     }
 
     /// Its process id.
@@ -82,31 +60,20 @@ impl Running {
     /// Sends a signal by its number: 2 is Ctrl-C, 9 kills, 15 ends.
     pub fn signal(&self, number: i32) {
         let signal = rustix::process::Signal::from_named_raw(number).expect("a signal's number");
-        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal)
-            .expect("the signal is sent");
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).expect("the signal is sent");
     }
 
     /// Waits until its stdout holds `text`; panics with what there is when it ends or takes too long first.
     pub fn wait_for_stdout(&mut self, text: &str) {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let stdout = self.stdout();
-        assert!(
-            stdout.wait_for(left, |so_far| so_far.contains(text)),
-            "{}: no {text:?} in {stdout:?}\n{:?}",
-            self.name,
-            self.stderr
-        );
+        assert!(stdout.wait_for(left, |so_far| so_far.contains(text)), "{}: no {text:?} in {stdout:?}\n{:?}", self.name, self.stderr);
     }
 
     /// The same for its stderr.
     pub fn wait_for_stderr(&mut self, text: &str) {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        assert!(
-            self.stderr.wait_for(left, |so_far| so_far.contains(text)),
-            "{}: no {text:?} in {:?}",
-            self.name,
-            self.stderr
-        );
+        assert!(self.stderr.wait_for(left, |so_far| so_far.contains(text)), "{}: no {text:?} in {:?}", self.name, self.stderr);
     }
 
     /// Waits for its end. Panics, and kills it, when it takes too long, or prints a line that is not a valid record.
@@ -123,43 +90,23 @@ impl Running {
             }
             if Instant::now() > self.deadline {
                 let _ = self.child.kill();
-                panic!(
-                    "{} took too long and was killed; stdout: {:?}\nstderr: {:?}",
-                    self.name, self.stdout, self.stderr
-                );
+                panic!("{} took too long and was killed; stdout: {:?}\nstderr: {:?}", self.name, self.stdout, self.stderr);
             }
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
     fn collect(&mut self, status: ExitStatus, stdout: &Capture) -> Output {
-        let code = status
-            .code()
-            .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+        let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
         let text = |capture: &Capture, what: &str| {
             let bytes = capture.finish(Duration::from_secs(10));
-            let bytes = bytes.unwrap_or_else(|| {
-                panic!(
-                    "{} ended, but a child of its own keeps its {what} open",
-                    self.name
-                )
-            });
-            String::from_utf8(bytes)
-                .unwrap_or_else(|error| panic!("{}: {what} is not UTF-8: {error}", self.name))
+            let bytes = bytes.unwrap_or_else(|| panic!("{} ended, but a child of its own keeps its {what} open", self.name));
+            String::from_utf8(bytes).unwrap_or_else(|error| panic!("{}: {what} is not UTF-8: {error}", self.name))
         };
         let stderr = text(&self.stderr, "stderr");
         let stdout = text(stdout, "stdout");
-        let records = if self.raw {
-            Vec::new()
-        } else {
-            crate::schema::records(&stdout)
-        };
-        Output {
-            code,
-            stdout,
-            stderr,
-            records,
-        }
+        let records = if self.raw { Vec::new() } else { crate::schema::records(&stdout) };
+        Output { code, stdout, stderr, records }
     }
 
     /// The end of a stage whose stdout another stage has.
@@ -183,24 +130,13 @@ impl Drop for Running {
 impl Output {
     /// The records of one kind: `check`, `step`, `end`.
     pub fn kind(&self, kind: &str) -> impl Iterator<Item = &Value> {
-        self.records
-            .iter()
-            .filter(move |record| record["kind"] == kind)
+        self.records.iter().filter(move |record| record["kind"] == kind)
     }
 
     /// The one record with this kind and id. Panics when there is none or more than one.
     pub fn record(&self, kind: &str, id: &str) -> &Value {
-        let found: Vec<&Value> = self
-            .kind(kind)
-            .filter(|record| record["id"] == id)
-            .collect();
-        assert_eq!(
-            found.len(),
-            1,
-            "{kind} records with the id {id} in:\n{}\n{}",
-            self.stdout,
-            self.stderr
-        );
+        let found: Vec<&Value> = self.kind(kind).filter(|record| record["id"] == id).collect();
+        assert_eq!(found.len(), 1, "{kind} records with the id {id} in:\n{}\n{}", self.stdout, self.stderr);
         found[0]
     }
 
@@ -213,11 +149,7 @@ impl Output {
     /// Panics with everything that was printed when the code is another one; else the output itself, for chaining.
     #[track_caller]
     pub fn expect_code(self, code: i32) -> Output {
-        assert_eq!(
-            self.code, code,
-            "stdout:\n{}\nstderr:\n{}",
-            self.stdout, self.stderr
-        );
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 }

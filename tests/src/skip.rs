@@ -17,12 +17,7 @@ pub fn report(test: &str, reason: &str) {
     let line = format!("SKIPPED {}: {reason}", test.trim_end_matches("::here"));
     println!("{line}");
     if let Some(path) = std::env::var_os("ML_TEST_SKIPS") {
-        let mut file = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(path)
-            .expect("the list of skipped tests opens");
-        file.write_all(format!("{line}\n").as_bytes())
-            .expect("the list of skipped tests takes a line");
+        let mut file = std::fs::File::options().create(true).append(true).open(path).expect("the list of skipped tests opens");
+        file.write_all(format!("{line}\n").as_bytes()).expect("the list of skipped tests takes a line");
     }
 }

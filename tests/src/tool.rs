@@ -35,22 +35,14 @@ enum Input {
 pub fn bin_dir() -> PathBuf {
     let program = std::env::current_exe().expect("a test program knows where it is");
     let dir = program.parent().expect("a program is in a folder");
-    if dir.ends_with("deps") {
-        dir.parent().unwrap().to_owned()
-    } else {
-        dir.to_owned()
-    }
+    if dir.ends_with("deps") { dir.parent().unwrap().to_owned() } else { dir.to_owned() }
 }
 
 impl Tool {
     /// One of ours, by its name: `ml-health`. Panics when it is not built.
     pub fn new(name: &str) -> Tool {
         let program = bin_dir().join(name);
-        assert!(
-            program.exists(),
-            "{} is missing: run `cargo build --workspace`",
-            program.display()
-        );
+        assert!(program.exists(), "{} is missing: run `cargo build --workspace`", program.display());
         Tool::program(program)
     }
 
@@ -61,15 +53,7 @@ impl Tool {
 
     fn program(program: PathBuf) -> Tool {
         let (args, env) = (Vec::new(), Vec::new());
-        Tool {
-            program,
-            args,
-            env,
-            stdin: Input::Null,
-            cwd: None,
-            timeout: Duration::from_secs(120),
-            raw: false,
-        }
+        Tool { program, args, env, stdin: Input::Null, cwd: None, timeout: Duration::from_secs(120), raw: false }
     }
 
     /// One more argument.
@@ -82,8 +66,7 @@ impl Tool {
     /// More arguments.
     #[must_use]
     pub fn args<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(mut self, args: I) -> Tool {
-        self.args
-            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
@@ -156,29 +139,13 @@ impl Tool {
     /// Starts it with its stdin replaced (a stage of a pipeline) and its stdout given.
     pub(crate) fn start(self, stdin: Option<Stdio>, stdout: Stdio) -> Running {
         let folder = TempDir::new().expect("a temporary folder is made");
-        let name = self
-            .program
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut command = Command::new(&self.program);
-        command
-            .args(&self.args)
-            .env_clear()
-            .env("PATH", search_path())
-            .env("HOME", folder.path());
-        command
-            .envs(self.env)
-            .current_dir(self.cwd.as_deref().unwrap_or(folder.path()));
+        command.args(&self.args).env_clear().env("PATH", search_path()).env("HOME", folder.path());
+        command.envs(self.env).current_dir(self.cwd.as_deref().unwrap_or(folder.path()));
         let upstream = stdin.is_some();
-        command
-            .stdin(stdin.unwrap_or_else(|| self.stdin.stdio()))
-            .stdout(stdout)
-            .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{} does not start: {error}", self.program.display()));
+        command.stdin(stdin.unwrap_or_else(|| self.stdin.stdio())).stdout(stdout).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{} does not start: {error}", self.program.display()));
         let mut pipe = child.stdin.take();
         if let (false, Input::Bytes(bytes)) = (upstream, self.stdin)
             && let Some(mut pipe) = pipe.take()
@@ -195,34 +162,22 @@ impl Input {
         match self {
             Input::Null => Stdio::null(),
             Input::Bytes(_) | Input::Open => Stdio::piped(),
-            Input::File(path) => File::open(path)
-                .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-                .into(),
+            Input::File(path) => File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).into(),
         }
     }
 }
 
 /// Our tools first, then where a distribution keeps its programs.
 fn search_path() -> OsString {
-    let system = [
-        "/usr/local/sbin",
-        "/usr/local/bin",
-        "/usr/sbin",
-        "/usr/bin",
-        "/sbin",
-        "/bin",
-    ]
-    .map(PathBuf::from);
-    std::env::join_paths(std::iter::once(bin_dir()).chain(system))
-        .expect("no folder's name holds a colon")
+    let system = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from);
+    std::env::join_paths(std::iter::once(bin_dir()).chain(system)).expect("no folder's name holds a colon")
 }
 
 /// The command lines of all processes that this user may see, for tests that look for secrets.
 pub fn process_list() -> String {
     let mut list = String::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let line = std::fs::read(Path::new("/proc").join(entry.file_name()).join("cmdline"))
-            .unwrap_or_default();
+        let line = std::fs::read(Path::new("/proc").join(entry.file_name()).join("cmdline")).unwrap_or_default();
         list.push_str(&String::from_utf8_lossy(&line).replace('\0', " "));
         list.push('\n');
     }
