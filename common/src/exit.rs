@@ -25,7 +25,7 @@ pub const TABLE: [(u8, &str); 12] = [
 ];
 
 /// An exit code of the table. Codes from elsewhere (a newer tool's) are kept as they are and rank with 70.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Exit(pub u8);
 

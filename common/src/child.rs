@@ -1,0 +1,155 @@
+//! Child processes: never on our stdin or stdout, ended with us, their words kept for the error text.
+
+use crate::failure::{Class, Failure, OrFail, Result};
+use crate::platform;
+use crate::signal::Cancel;
+use std::io::Read;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// So much of a child's stderr is kept, from its end.
+const KEPT_STDERR: usize = 16 * 1024;
+
+/// How a child ended and what it said on stderr (the last 16 KiB).
+#[derive(Debug)]
+pub struct Ended {
+    /// Its status.
+    pub status: ExitStatus,
+    /// The last of its stderr.
+    pub stderr: String,
+}
+
+impl Ended {
+    /// The last lines of stderr on one line, for an error text.
+    pub fn said(&self) -> String {
+        let lines: Vec<&str> = self.stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        lines[lines.len().saturating_sub(4)..].join("; ")
+    }
+}
+
+/// Runs `command` to its end, handing its stdout to `consume`. It is ended when a signal arrives, the deadline passes, `consume` fails or
+/// this process dies.
+///
+/// # Errors
+/// Class Internal when it cannot be started, General past the deadline, those of `consume`, and Interrupted or Terminated. A child that
+/// ends badly is not an error here: ask [`Ended::status`].
+pub fn run<T>(
+    mut command: Command,
+    cancel: &Cancel,
+    deadline: Option<Duration>,
+    consume: impl FnOnce(&mut dyn Read) -> Result<T>,
+) -> Result<(Ended, T)> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    platform::bind_child(&mut command);
+    let mut child = command.spawn().or_fail(Class::General, || format!("cannot start {name}"))?;
+    let stderr = tail(child.stderr.take());
+    let stdout = child.stdout.take();
+    let pid = child.id();
+    let late = Arc::new(AtomicBool::new(false));
+    let done = Arc::new(AtomicBool::new(false));
+    let hook = cancel.when_set(move || platform::end_child(pid));
+    let clock = deadline.map(|limit| watch(limit, pid, Arc::clone(&late), Arc::clone(&done)));
+    let consumed = match stdout {
+        Some(mut stdout) => consume(&mut stdout),
+        None => consume(&mut std::io::empty()),
+    };
+    if consumed.is_err() || cancel.is_set() || late.load(Ordering::Relaxed) {
+        end(&mut child);
+    }
+    let status = child.wait().or_fail(Class::Internal, || format!("waiting for {name}"));
+    done.store(true, Ordering::Relaxed);
+    drop(hook);
+    for thread in clock {
+        let _ = thread.join();
+    }
+    let stderr = stderr.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    cancel.check()?;
+    if late.load(Ordering::Relaxed) {
+        let limit = humantime::format_duration(deadline.unwrap_or_default());
+        return Err(Failure::new(Class::General, format!("{name} was ended after {limit}")).hint("look why it hangs, or allow more time"));
+    }
+    Ok((Ended { status: status?, stderr }, consumed?))
+}
+
+/// Asks politely first, then does not.
+fn end(child: &mut Child) {
+    platform::end_child(child.id());
+    let until = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < until && !cfg!(windows) {
+        if matches!(child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+}
+
+fn watch(limit: Duration, pid: u32, late: Arc<AtomicBool>, done: Arc<AtomicBool>) -> JoinHandle<()> {
+    let until = Instant::now() + limit;
+    std::thread::spawn(move || {
+        while !done.load(Ordering::Relaxed) {
+            if Instant::now() >= until {
+                late.store(true, Ordering::Relaxed);
+                return platform::end_child(pid);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    })
+}
+
+/// Reads a pipe to its end and keeps the last of it.
+fn tail(pipe: Option<impl Read + Send + 'static>) -> Option<JoinHandle<String>> {
+    let mut pipe = pipe?;
+    Some(std::thread::spawn(move || {
+        let (mut kept, mut chunk) = (Vec::new(), [0; 4096]);
+        while let Ok(n @ 1..) = pipe.read(&mut chunk) {
+            kept.extend_from_slice(&chunk[..n]);
+            let over = kept.len().saturating_sub(KEPT_STDERR);
+            kept.drain(..over);
+        }
+        String::from_utf8_lossy(&kept).into_owned()
+    }))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str, deadline: Option<Duration>) -> Result<(Ended, String)> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        run(command, &Cancel::default(), deadline, |out| {
+            let mut text = String::new();
+            out.read_to_string(&mut text).or_fail(Class::Internal, || "reading")?;
+            Ok(text)
+        })
+    }
+
+    #[test]
+    fn both_streams_are_read_and_the_status_is_told() {
+        let (ended, out) = sh("echo out; echo one >&2; echo two >&2; exit 3", None).unwrap();
+        assert_eq!((out.as_str(), ended.said().as_str(), ended.status.code()), ("out\n", "one; two", Some(3)));
+    }
+
+    #[test]
+    fn a_lot_of_stderr_neither_blocks_nor_grows() {
+        let (ended, _) = sh("i=0; while [ $i -lt 20000 ]; do echo 'a line of stderr' >&2; i=$((i+1)); done", None).unwrap();
+        assert!(ended.stderr.len() <= KEPT_STDERR);
+    }
+
+    #[test]
+    fn a_child_that_hangs_is_ended() {
+        let failure = sh("exec sleep 100", Some(Duration::from_millis(100))).unwrap_err();
+        assert!(failure.message.contains("was ended after 100ms"), "{failure}");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let failure = run(Command::new("/nowhere/pg_dump"), &Cancel::default(), None, |_| Ok(())).unwrap_err();
+        assert!(failure.message.starts_with("cannot start /nowhere/pg_dump"), "{failure}");
+    }
+}

@@ -1,0 +1,157 @@
+//! What people see: the table on a terminal, the question, the progress line, the log on stderr.
+
+use crate::failure::{Class, Failure, OrFail, Result};
+use crate::platform;
+use crate::record::{Body, Check, Record, Status, Step};
+use crate::redact;
+use std::io::{BufRead, BufReader, IsTerminal, Write};
+
+/// A record as lines of a table; None for what a person need not see.
+pub fn render(record: &Record, colour: bool) -> Option<String> {
+    let tool = record.head.tool.trim_start_matches("ml-");
+    let status = record.head.status;
+    let line = |id: &str, text: &str| format!("{} {tool:<8} {id:<28} {text}", word(status, colour)).trim_end().to_owned();
+    Some(match &record.body {
+        Body::Start(_) => return None,
+        Body::Check(check) => with_hint(line(&check.id, &check_text(check)), status, check.hint.as_deref()),
+        Body::Step(step) => with_hint(line(&step.id, &step_text(step)), status, step.hint.as_deref()),
+        Body::Statement(statement) => line(statement.rule.as_deref().unwrap_or(""), &statement.statement),
+        Body::Alert(alert) => {
+            let reason = alert.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            let fate = format!("{:?}", alert.fate).to_lowercase();
+            let mut text = with_hint(line(&alert.id, &format!("{fate} to {}{reason}", alert.sink)), status, alert.hint.as_deref());
+            for part in [&alert.summary].into_iter().chain(&alert.payload).filter(|part| !part.is_empty()) {
+                text.push_str(&format!("\n{part}"));
+            }
+            text
+        }
+        Body::End(end) => {
+            let took = format!("{:.1} s", end.duration_ms as f64 / 1000.0);
+            let said = [end.summary.as_str(), end.reason.as_deref().unwrap_or_default()];
+            let said: Vec<&str> = said.into_iter().filter(|text| !text.is_empty()).collect();
+            let text = if said.is_empty() { took } else { format!("{} ({took})", said.join("; ")) };
+            with_hint(line("", &text), status, end.hint.as_deref())
+        }
+    })
+}
+
+fn check_text(check: &Check) -> String {
+    let unit = check.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
+    match (&check.value, check.summary.is_empty()) {
+        (Some(value), true) => format!("{value}{unit}"),
+        _ => check.summary.clone(),
+    }
+}
+
+fn step_text(step: &Step) -> String {
+    if !step.summary.is_empty() {
+        return step.summary.clone();
+    }
+    let mut parts = Vec::new();
+    parts.extend(step.rows.map(|rows| format!("{rows} rows")));
+    parts.extend(step.bytes.map(human_bytes));
+    parts.extend(step.metrics.iter().map(|(name, value)| format!("{name} {value}")));
+    parts.extend(step.reason.clone());
+    parts.extend(step.path.clone());
+    parts.join(", ")
+}
+
+fn with_hint(mut text: String, status: Status, hint: Option<&str>) -> String {
+    if let Some(hint) = hint.filter(|_| status != Status::Ok) {
+        text.push_str(&format!("\n{:8}hint: {hint}", ""));
+    }
+    text
+}
+
+fn word(status: Status, colour: bool) -> String {
+    let code = match status {
+        Status::Ok => "32",
+        Status::Warn => "33",
+        Status::Crit => "31",
+        Status::Unknown => "35",
+        Status::Skipped | Status::Planned => "36",
+    };
+    let name = format!("{:<7}", status.name());
+    if colour { format!("\x1b[{code}m{name}\x1b[0m") } else { name }
+}
+
+/// 1536 as `1.5 KiB`.
+pub fn human_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut size = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while size >= 1023.95 && unit + 1 < UNITS.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    format!("{size:.1} {}", UNITS[unit])
+}
+
+/// Whether output for people may have colour.
+pub fn colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Asks a yes-or-no question on the person's terminal, never on standard input, which may be a stream.
+///
+/// # Errors
+/// Class Usage when there is no terminal to ask on.
+pub fn ask(question: &str) -> Result<bool> {
+    let no_terminal = |error| Failure::new(Class::Usage, format!("cannot ask, as there is no terminal: {error}"));
+    let (input, mut output) = platform::terminal().map_err(no_terminal)?;
+    write!(output, "{question} [y/N] ").and_then(|()| output.flush()).or_fail(Class::General, || "asking")?;
+    let mut answer = String::new();
+    BufReader::new(input).read_line(&mut answer).or_fail(Class::General, || "reading the answer")?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// A progress line on stderr, shown on a terminal only. `total` in units of the work, when it is known.
+pub fn progress(doing: &'static str, total: Option<u64>) -> indicatif::ProgressBar {
+    let template = match total {
+        Some(_) => "{msg} {wide_bar} {percent}% {human_pos}/{human_len} {per_sec} {eta}",
+        None => "{spinner} {msg} {human_pos} {per_sec} {elapsed}",
+    };
+    let bar = total.map_or_else(indicatif::ProgressBar::new_spinner, indicatif::ProgressBar::new);
+    if let Ok(style) = indicatif::ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.with_message(doing)
+}
+
+/// Sends `log` to stderr, scrubbed of secrets: warnings and errors always, the rest with `--verbose`.
+pub fn log_to_stderr(tool: &'static str, verbose: bool) {
+    struct Stderr(&'static str);
+    impl log::Log for Stderr {
+        fn enabled(&self, meta: &log::Metadata<'_>) -> bool {
+            // Libraries speak up only when something is wrong; their chatter can hold addresses and statements.
+            meta.target().starts_with("ml_") || meta.level() <= log::Level::Warn
+        }
+        fn log(&self, record: &log::Record<'_>) {
+            if self.enabled(record.metadata()) {
+                let text = record.args().to_string();
+                // Nobody is left to tell when stderr is gone.
+                let _ = writeln!(std::io::stderr(), "{}: {}", self.0, redact::scrub(&text));
+            }
+        }
+        fn flush(&self) {}
+    }
+    log::set_max_level(if verbose { log::LevelFilter::Debug } else { log::LevelFilter::Warn });
+    let _ = log::set_boxed_logger(Box::new(Stderr(tool)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_well() {
+        for (bytes, text) in
+            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (1 << 20, "1.0 MiB"), (u64::MAX, "16384.0 PiB")]
+        {
+            assert_eq!(human_bytes(bytes), text);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Linux and macOS.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Whether standard input can hold a stream of records: a pipe, a socket or a file, never a terminal or /dev/null.
+pub fn stdin_holds_records() -> bool {
+    let Ok(stat) = rustix::fs::fstat(io::stdin()) else { return false };
+    let kind = rustix::fs::FileType::from_raw_mode(stat.st_mode);
+    kind.is_fifo() || kind.is_socket() || kind.is_file()
+}
+
+/// The terminal of the person, whatever standard input and output are.
+///
+/// # Errors
+/// When there is none.
+pub fn terminal() -> io::Result<(File, File)> {
+    let open = || File::options().read(true).write(true).custom_flags(rustix::fs::OFlags::NOCTTY.bits().cast_signed()).open("/dev/tty");
+    let (input, output) = (open()?, open()?);
+    if input.metadata()?.file_type().is_char_device() { Ok((input, output)) } else { Err(io::ErrorKind::NotFound.into()) }
+}
+
+/// Whether somebody besides the owner can read the file.
+pub fn readable_by_others(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0)
+}
+
+/// Makes the folder and its parents; a new one is the owner's alone, as it is going to hold the data.
+///
+/// # Errors
+/// As of `mkdir`.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Flushes a folder, so that a rename in it survives a power cut.
+///
+/// # Errors
+/// As of `fsync`.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// The two names are of one file system, so that a rename between them is atomic.
+pub fn same_device(a: &Path, b: &Path) -> bool {
+    matches!((std::fs::metadata(a), std::fs::metadata(b)), (Ok(a), Ok(b)) if a.dev() == b.dev())
+}
+
+/// The child gets its own process group (Ctrl-C reaches it through us alone) and, on Linux, ends when the thread that spawned it ends.
+pub fn bind_child(command: &mut Command) {
+    command.process_group(0);
+    #[cfg(target_os = "linux")]
+    {
+        let parent = rustix::process::getpid();
+        // SAFETY: between fork and exec only async-signal-safe system calls are made: prctl and getppid.
+        unsafe {
+            command.pre_exec(move || {
+                rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+                // The parent may have ended before the line above took effect.
+                if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::NotConnected.into()) }
+            });
+        }
+    }
+}
+
+/// Asks a child to end.
+pub fn end_child(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
+        // It may have ended by itself.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+}

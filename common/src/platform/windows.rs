@@ -1,0 +1,62 @@
+//! Windows.
+
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::process::Command;
+
+/// Whether standard input can hold a stream of records: a pipe or a file, never a console or NUL.
+pub fn stdin_holds_records() -> bool {
+    use std::os::windows::io::{AsHandle, BorrowedHandle};
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        return false;
+    }
+    // NUL is a character device, which cannot be cloned into a file with metadata; pipes and files can.
+    let handle: BorrowedHandle<'_> = stdin.as_handle();
+    handle.try_clone_to_owned().is_ok_and(|handle| File::from(handle).metadata().is_ok())
+}
+
+/// The console of the person, whatever standard input and output are.
+///
+/// # Errors
+/// When there is none.
+pub fn terminal() -> io::Result<(File, File)> {
+    Ok((File::options().read(true).open("CONIN$")?, File::options().write(true).open("CONOUT$")?))
+}
+
+/// Permissions are access lists here; what a new file inherits is the folder's business.
+pub fn readable_by_others(_path: &Path) -> bool {
+    false
+}
+
+/// Makes the folder and its parents.
+///
+/// # Errors
+/// As of the system call.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(path)
+}
+
+/// NTFS journals renames; a folder cannot be flushed.
+///
+/// # Errors
+/// Never.
+pub fn sync_folder(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Whether both are on one drive.
+pub fn same_device(a: &Path, b: &Path) -> bool {
+    a.components().next() == b.components().next()
+}
+
+/// A child in a group of its own does not get our Ctrl-C.
+pub fn bind_child(command: &mut Command) {
+    use std::os::windows::process::CommandExt;
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
+    command.creation_flags(CREATE_NEW_PROCESS_GROUP);
+}
+
+/// There is no polite way: the caller kills the child itself.
+pub fn end_child(_pid: u32) {}

@@ -1,0 +1,122 @@
+//! Every setting that the tools know: name, kind, default, effect. docs/settings.md is generated from this table.
+
+/// What a value must look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// A secret: never shown, never taken from the command line, also taken from `KEY_FILE`.
+    Secret,
+    /// A URL whose password is secret; also taken from `KEY_FILE`.
+    SecretUrl,
+    /// A URL of which even the path is secret (webhooks); also taken from `KEY_FILE`.
+    Webhook,
+    /// A file or folder; relative ones start at the folder above `config/`.
+    Path,
+    /// A whole number from 0 on.
+    Count,
+    /// A number of per cent, 0 to 100.
+    Percent,
+    /// true/false, yes/no, on/off, 1/0.
+    Switch,
+}
+
+impl Kind {
+    /// Whether the value may never be shown.
+    pub fn is_secret(self) -> bool {
+        matches!(self, Kind::Secret | Kind::SecretUrl | Kind::Webhook)
+    }
+}
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// As it stands in the file and in the environment.
+    pub name: &'static str,
+    /// What a value must look like.
+    pub kind: Kind,
+    /// Used when it is not set.
+    pub default: Option<&'static str>,
+    /// Its effect, for the manual.
+    pub doc: &'static str,
+}
+
+const fn key(name: &'static str, kind: Kind, default: Option<&'static str>, doc: &'static str) -> Key {
+    Key { name, kind, default, doc }
+}
+
+/// All of them, in the order of the manual.
+pub const KEYS: &[Key] = &[
+    key("SYSTEM", Kind::Text, Some("mathledger"), "Name of the operated system; stands in every record and in the names of backups."),
+    key(
+        "DATABASE_URL",
+        Kind::SecretUrl,
+        None,
+        "The ledger, as a PostgreSQL URL or keyword string. Without it the PG* variables apply, as in psql.",
+    ),
+    key(
+        "REDIS_URL",
+        Kind::SecretUrl,
+        None,
+        "The queue's Redis: `redis://[user:password@]host:port/db`, `rediss://` or `unix:///path`. Without it the queue is skipped.",
+    ),
+    key("QUEUE_KEY", Kind::Text, Some("ml:jobs"), "Redis list that carries the verification jobs."),
+    key("QUEUE_MAX", Kind::Count, Some("1000"), "ml-derive never lengthens the queue beyond this; ml-health warns above it."),
+    key("DERIVE_AXIOMS", Kind::Text, Some("frege"), "Axiom system of the nightly derivation: a name or formulas."),
+    key("DERIVE_STEPS", Kind::Count, Some("300"), "Steps that a nightly derivation makes at most."),
+    key("DERIVE_DEPTH_MAX", Kind::Count, Some("4"), "No statement with a deeper proof is added (axioms have depth 0)."),
+    key("DERIVE_MAX_BREADTH", Kind::Count, Some("500"), "Statements that one step adds at most."),
+    key("DERIVE_MAX_TOTAL", Kind::Count, Some("2000"), "Statements that one run adds at most."),
+    key("HEALTH_URL", Kind::SecretUrl, None, "The API's health endpoint; its check is skipped when not set."),
+    key("METRICS_URL", Kind::SecretUrl, None, "The API's metrics endpoint; its check is skipped when not set."),
+    key("SUCCESS_RATE_THRESHOLD", Kind::Percent, Some("85"), "ml-health warns when fewer per cent of the proofs succeeded."),
+    key("ERROR_RATE_THRESHOLD", Kind::Percent, Some("10"), "ml-health warns when more per cent of the proofs failed."),
+    key("TIMEOUT_THRESHOLD_MS", Kind::Count, Some("5000"), "ml-health warns when the API takes longer to answer, in milliseconds."),
+    key("POLL_INTERVAL_MINUTES", Kind::Count, Some("5"), "How often the watch is scheduled."),
+    key("CHECK_DEADLINE_MS", Kind::Count, Some("10000"), "Time that each check of ml-health has, in milliseconds."),
+    key("DISK_FREE_WARN_PERCENT", Kind::Percent, Some("15"), "ml-health warns when the disk of exports or backups has less free."),
+    key("DISK_FREE_MIN_MB", Kind::Count, Some("200"), "Less free disk than this is critical and a gate, in MiB."),
+    key("ALERT_WEBHOOK", Kind::Webhook, None, "Slack or Discord webhook that ml-alert posts to."),
+    key("ALERT_ENABLED", Kind::Switch, Some("false"), "ml-alert stays silent unless this is true."),
+    key("ALERT_FORMAT", Kind::Text, Some("auto"), "Form of the message: `slack`, `discord`, or `auto` to tell by the webhook's host."),
+    key(
+        "NIGHT_DEADLINE",
+        Kind::Text,
+        Some("3h45m"),
+        "Time that the nightly wrapper gives the whole night; keep it below the scheduler's limit, so that the alert still goes out.",
+    ),
+    key("PROGRESS_PATH", Kind::Path, Some("docs/progress.md"), "File that ml-report appends the night's entry to."),
+    key("EXPORTS_DIR", Kind::Path, Some("exports"), "Folder of ml-export's files."),
+    key("LOGS_DIR", Kind::Path, Some("logs"), "Folder of the nightly logs."),
+    key("BACKUP_DIR", Kind::Path, Some("backups"), "Folder of the backups."),
+    key("STATE_DIR", Kind::Path, Some("state"), "Folder of what must be remembered between runs: the outbox of undelivered alerts, locks."),
+    key("BACKUP_RETENTION_DAYS", Kind::Count, Some("30"), "Older backups are removed, but never the newest good one; 0 keeps all."),
+    key("BACKUP_COMPRESSION", Kind::Switch, Some("true"), "Whether dumps are compressed."),
+    key("VACUUM_ANALYZE", Kind::Switch, Some("true"), "Whether ml-vacuum vacuums and analyses."),
+    key(
+        "PRUNE_FAILED_PROOFS_DAYS",
+        Kind::Count,
+        None,
+        "ml-vacuum removes failed proofs older than this many days; nothing is removed when not set.",
+    ),
+    key("LEAN_PROJECT_DIR", Kind::Path, None, "Lean project of the system."),
+    key("PG_BIN", Kind::Path, None, "Folder of pg_dump, pg_restore and the like, when not the newest found."),
+    key(
+        "STATEMENT_TIMEOUT_MS",
+        Kind::Count,
+        Some("600000"),
+        "Time limit of a single SQL statement, in milliseconds; dumps and vacuum are exempt.",
+    ),
+    key("LOCK_TIMEOUT_MS", Kind::Count, Some("5000"), "How long a statement waits for a lock, in milliseconds."),
+];
+
+/// The key of that name.
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The known name that is most like `name`, when one is near enough to be meant.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let (distance, key) = KEYS.iter().map(|key| (strsim::damerau_levenshtein(name, key.name), key.name)).min()?;
+    (distance <= 3).then_some(key)
+}

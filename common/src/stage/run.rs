@@ -1,0 +1,348 @@
+//! The life of a stage: input, start, work, end, exit code.
+
+use super::args::{After, Common, FailOn, Output};
+use super::out::Out;
+use super::{Done, InputUse, Stage, Tool, say};
+use crate::exit::Exit;
+use crate::failure::{Class, Failure, Result};
+use crate::fold::Fold;
+use crate::people;
+use crate::pg;
+use crate::platform;
+use crate::reader::{Item, Reader};
+use crate::record::{Body, Check, End, Start, Status};
+use crate::settings::Settings;
+use crate::signal::Cancel;
+use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, IsTerminal, Read, Write};
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A tool that has waited so long without a byte says so.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// So many pieces of input that are no records are told one by one; the rest are counted.
+const TOLD_GARBAGE: u64 = 100;
+
+/// The streams of a process; in tests, buffers.
+pub struct Io {
+    /// Standard input.
+    pub stdin: Box<dyn Read + Send>,
+    /// It is a pipe, a socket or a file.
+    pub stdin_holds_records: bool,
+    /// It is a terminal.
+    pub stdin_is_terminal: bool,
+    /// Standard output.
+    pub stdout: Box<dyn Write + Send>,
+    /// It is a terminal.
+    pub stdout_is_terminal: bool,
+    /// Environment variables.
+    pub env: Box<dyn Fn(&str) -> Option<String>>,
+}
+
+impl Io {
+    /// The streams and the environment of this process.
+    pub fn process() -> Io {
+        Io {
+            stdin: Box::new(io::stdin()),
+            stdin_holds_records: platform::stdin_holds_records(),
+            stdin_is_terminal: io::stdin().is_terminal(),
+            stdout: Box::new(io::stdout()),
+            stdout_is_terminal: io::stdout().is_terminal(),
+            env: Box::new(|name| std::env::var(name).ok()),
+        }
+    }
+}
+
+/// Runs a tool as a stage of a pipeline and gives the code to exit with.
+pub fn run<T: Tool>(mut tool: T, io: Io, cancel: Cancel) -> Exit {
+    let began = Instant::now();
+    let common = tool.common().clone();
+    let default_mode = if io.stdout_is_terminal { Output::Table } else { Output::Records };
+    let mode = common.output.unwrap_or(default_mode);
+    if !matches!(mode, Output::Records | Output::Table) && !T::OUTPUTS.contains(&mode) {
+        return say(&Failure::new(Class::Usage, format!("{} has no such output", T::NAME)).hint("see --help for what it prints"));
+    }
+    if let Some(limit) = common.deadline {
+        cancel.after(limit);
+    }
+    let (settings, mut failure) = match Settings::load(common.config.as_deref(), &common.overrides, &io.env) {
+        Ok(settings) => (settings, None),
+        Err(failure) => (Settings::default(), Some(failure)),
+    };
+    for warning in settings.warnings() {
+        log::info!("{warning}");
+    }
+    let input = match open_input(&tool, &common, io.stdin, io.stdin_holds_records, io.stdin_is_terminal) {
+        Ok(input) => input,
+        Err(failure) => return say(&failure),
+    };
+    let colour = io.stdout_is_terminal && people::colour(&io::stdout());
+    let mut stage = Stage {
+        system: settings.text("SYSTEM").to_owned(),
+        settings,
+        verdict: crate::fold::Verdict::default(),
+        dry_run: common.dry_run,
+        cancel,
+        tool: T::NAME,
+        run: String::new(),
+        name: format!("{}.{:x}-{}", T::NAME, std::process::id(), random_hex(4)),
+        out: Out::new(io.stdout, mode, common.quiet, colour),
+        host: gethostname::gethostname().to_string_lossy().into_owned(),
+        written: AtomicU64::new(0),
+    };
+    let ml_run = (io.env)("ML_RUN").filter(|run| !run.is_empty());
+    let silent = forward(&mut tool, &mut stage, input, ml_run.as_deref(), &mut failure);
+    let result = match failure {
+        Some(failure) => Err(failure),
+        None => work(&mut tool, &stage, common.after.unwrap_or(T::AFTER)),
+    };
+    let own = end(&stage, result, silent, began);
+    let forwarded = if common.fail_on == Some(FailOn::Crit) { stage.verdict.exit_unless_warn } else { stage.verdict.exit };
+    let own = if own == (Exit::GENERAL, Status::Warn) && common.fail_on == Some(FailOn::Crit) { Exit::OK } else { own.0 };
+    stage.out.flush();
+    closed_output::<T>(&stage, own.worst(forwarded))
+}
+
+/// The input to read, if any.
+fn open_input<T: Tool>(
+    tool: &T,
+    common: &Common,
+    stdin: Box<dyn Read + Send>,
+    holds_records: bool,
+    terminal: bool,
+) -> Result<Option<Box<dyn Read + Send>>> {
+    if common.no_input {
+        return Ok(None);
+    }
+    if let Some(path) = common.input.as_deref().filter(|path| *path != Path::new("-")) {
+        let unreadable =
+            |error| Failure::new(Class::Usage, format!("cannot read {}: {error}", path.display())).hint("name an existing file of records");
+        return Ok(Some(Box::new(File::open(path).map_err(unreadable)?)));
+    }
+    match (tool.input(), common.input.is_some()) {
+        (_, true) => Ok(Some(stdin)),
+        (InputUse::OnRequest, false) => Ok(None),
+        (InputUse::Optional | InputUse::Needed, false) if holds_records => Ok(Some(stdin)),
+        (InputUse::Needed, false) if terminal => {
+            Err(Failure::new(Class::Usage, format!("{} reads records, and its input is a terminal", T::NAME))
+                .hint(format!("pipe a tool into it: ml-health | {}", T::NAME)))
+        }
+        // /dev/null and the like: nothing came, and the tool lives on what comes.
+        (InputUse::Needed, false) => Ok(Some(Box::new(io::empty()))),
+        (InputUse::Optional, false) => Ok(None),
+    }
+}
+
+/// Forwards upstream to its end and folds it; says whether it was silent although it should not have been.
+fn forward<T: Tool>(
+    tool: &mut T,
+    stage: &mut Stage,
+    input: Option<Box<dyn Read + Send>>,
+    ml_run: Option<&str>,
+    failure: &mut Option<Failure>,
+) -> bool {
+    let had_input = input.is_some();
+    let mut fold = Fold::default();
+    let (mut items, mut garbage) = (0u64, 0u64);
+    for item in input.into_iter().flat_map(|input| Reader::new(Watched::new(input))) {
+        if items == 0 {
+            settle(tool, stage, item_run(&item).or(ml_run), item_is_dry(&item), failure);
+        }
+        items += 1;
+        match item {
+            Item::Record { line, record } => {
+                fold.push(&record);
+                stage.out.record(&record, Some(&line));
+                if failure.is_none() {
+                    *failure = tool.see(&record, stage).err();
+                }
+            }
+            Item::Foreign { line, .. } => stage.out.foreign(&line),
+            Item::Garbage { at, reason } => {
+                garbage += 1;
+                fold.garbage();
+                if garbage <= TOLD_GARBAGE {
+                    let summary = format!("line {at} of the input is not a record: {reason}");
+                    fold.push(&stage.emit(Status::Warn, input_check("input", summary, "look at what the stage before printed")));
+                }
+            }
+        }
+    }
+    if items == 0 {
+        settle(tool, stage, ml_run, false, failure);
+    }
+    if garbage > TOLD_GARBAGE {
+        let summary = format!("{garbage} pieces of the input were no records");
+        fold.push(&stage.emit(Status::Warn, input_check("input.more", summary, "look at what the stage before printed")));
+    }
+    let silent = had_input && items == 0 && (ml_run.is_some() || tool.input() == InputUse::Needed);
+    if silent {
+        let hint = "a stage before this one never started, or a filter let nothing through: run the pipeline's first tools alone";
+        let Body::Check(check) = input_check("upstream-silent", "the input ended without a single record".into(), hint) else {
+            return silent;
+        };
+        fold.push(&stage.emit(Status::Crit, Body::Check(Check { gate: true, error_class: Some("upstream-silent".into()), ..check })));
+    }
+    stage.verdict = fold.verdict();
+    // This stage is not upstream of itself; its own record above was folded for the gate alone.
+    stage.verdict.stages.retain(|other| other.stage != stage.name);
+    stage.dry_run |= stage.verdict.dry_run;
+    silent
+}
+
+fn input_check(id: &str, summary: String, hint: &str) -> Body {
+    Body::Check(Check { id: id.into(), summary, hint: Some(hint.into()), error_class: Some("input".into()), ..Check::default() })
+}
+
+/// Upstream has settled the run, or there is none: this stage begins.
+fn settle<T: Tool>(tool: &T, stage: &mut Stage, run: Option<&str>, dry: bool, failure: &mut Option<Failure>) {
+    stage.run = run.map_or_else(new_run, str::to_owned);
+    stage.dry_run |= dry;
+    let planned_ids = if failure.is_none() { tool.planned_ids(&stage.settings) } else { Vec::new() };
+    let target = match tool.target(stage) {
+        Ok(target) => target.map(|target| target.describe()),
+        Err(wrong) => {
+            failure.get_or_insert(wrong);
+            None
+        }
+    };
+    let start = Start {
+        planned_ids,
+        dry_run: stage.dry_run,
+        settings: stage.settings.file().map(|file| file.display().to_string()),
+        target,
+        version: Some(env!("CARGO_PKG_VERSION").into()),
+    };
+    stage.emit(Status::Ok, Body::Start(start));
+}
+
+fn item_run(item: &Item) -> Option<&str> {
+    match item {
+        Item::Record { record, .. } => Some(record.head.run.as_str()),
+        Item::Foreign { run, .. } => run.as_deref(),
+        Item::Garbage { .. } => None,
+    }
+    .filter(|run| !run.is_empty())
+}
+
+fn item_is_dry(item: &Item) -> bool {
+    matches!(item, Item::Record { record, .. } if matches!(&record.body, Body::Start(start) if start.dry_run))
+}
+
+/// The work itself, unless a gate or a signal forbids it; a panic becomes a failure.
+fn work<T: Tool>(tool: &mut T, stage: &Stage, after: After) -> Result<Done> {
+    stage.cancel.check()?;
+    if after == After::Ok
+        && let Some(blocker) = stage.verdict.blocked_by()
+    {
+        let mut done = Done::skipped(format!("not begun, because of {blocker}"));
+        done.exit = Exit::GENERAL;
+        done.labels.insert("blocked_by".into(), blocker.as_str().into());
+        return Ok(done);
+    }
+    let _lock = match (T::LOCK, stage.dry_run) {
+        (Some(name), false) => match tool.target(stage)? {
+            Some(target) => Some(pg::lock::try_lock(&target, name, &stage.run)?),
+            None => None,
+        },
+        _ => None,
+    };
+    std::panic::catch_unwind(AssertUnwindSafe(|| tool.act(stage))).unwrap_or_else(|_| {
+        Err(Failure::new(Class::Internal, "internal error; the lines above say where").hint("please report it with the command line"))
+    })
+}
+
+/// Writes the end record and tells a person of a failure; gives the tool's own code.
+fn end(stage: &Stage, result: Result<Done>, silent: bool, began: Instant) -> (Exit, Status) {
+    let mut end = End { duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX), ..End::default() };
+    let (mut exit, mut status) = match result {
+        Ok(done) => {
+            end.blocked_by = done.labels.get("blocked_by").map(ToString::to_string);
+            (end.summary, end.reason, end.hint, end.metrics, end.labels) =
+                (done.summary, done.reason, done.hint, done.metrics, done.labels);
+            end.labels.remove("blocked_by");
+            (done.exit, done.status.unwrap_or(Status::Ok))
+        }
+        Err(failure) => {
+            if stage.out.mode() != Output::Table {
+                say(&failure);
+            }
+            let exit = failure.class.exit();
+            (end.summary, end.hint, end.error_class) = (failure.message, failure.hint, Some(failure.class.name().into()));
+            (exit, Status::Crit)
+        }
+    };
+    if silent {
+        exit = exit.worst(Exit::DIED);
+        status = Status::Crit;
+        end.reason.get_or_insert_with(|| "upstream-silent".into());
+    } else if stage.verdict.garbage > 0 && exit == Exit::OK {
+        (exit, status) = (Exit::GENERAL, Status::Warn);
+        end.reason.get_or_insert_with(|| format!("{} pieces of the input were no records", stage.verdict.garbage));
+    }
+    end.exit = exit.0;
+    end.records = stage.written.load(Ordering::Relaxed) + 1;
+    stage.emit(status, Body::End(end));
+    (exit, status)
+}
+
+/// A reader that went away is no failure of a reporter; for the others it is one, unless something worse is.
+fn closed_output<T: Tool>(stage: &Stage, exit: Exit) -> Exit {
+    match stage.out.error() {
+        None => exit,
+        Some(io::ErrorKind::BrokenPipe) if T::REPORTER => exit,
+        Some(kind) => {
+            if kind != io::ErrorKind::BrokenPipe {
+                log::error!("writing to standard output failed: {kind}");
+            }
+            if exit == Exit::OK { Exit::GENERAL } else { exit }
+        }
+    }
+}
+
+/// `20250108T020000Z-3f9a1c`
+fn new_run() -> String {
+    format!("{}-{}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"), random_hex(6))
+}
+
+fn random_hex(digits: usize) -> String {
+    let mut text = format!("{:016x}", RandomState::new().build_hasher().finish());
+    text.truncate(digits);
+    text
+}
+
+/// Says on stderr when nothing arrives for long; a person may have forgotten that the tool reads its input.
+struct Watched {
+    input: Box<dyn Read + Send>,
+    heard: Arc<AtomicBool>,
+}
+
+impl Watched {
+    fn new(input: Box<dyn Read + Send>) -> Watched {
+        let heard = Arc::new(AtomicBool::new(false));
+        let listener = Arc::clone(&heard);
+        std::thread::spawn(move || {
+            let until = Instant::now() + PATIENCE;
+            while !listener.load(Ordering::Relaxed) && Arc::strong_count(&listener) > 1 {
+                if Instant::now() >= until {
+                    return log::warn!("still waiting for records on standard input; --no-input would not");
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        });
+        Watched { input, heard }
+    }
+}
+
+impl Read for Watched {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(out)?;
+        self.heard.store(true, Ordering::Relaxed);
+        Ok(n)
+    }
+}
