@@ -45,6 +45,7 @@ install: ## install programs, scripts and settings under PREFIX (/usr/local)
 
 services-up: ## start the private PostgreSQL and Redis
 	@scripts/services.sh up
+	@scripts/services.sh status
 
 services-down: ## stop them; their data stays
 	@scripts/services.sh down
@@ -54,7 +55,8 @@ services-status: ## say where they are and whether they run
 
 clean: ## stop the private servers and remove what was built; the ledger's data, exports and backups stay
 	@scripts/services.sh down
-	$(CARGO) clean
+	rm -rf target .run/rust
+	@$(if $(CARGO_TARGET_DIR),echo 'not removed: CARGO_TARGET_DIR is $(CARGO_TARGET_DIR)',:)
 
 clean-services: ## remove the private servers WITH the ledger in them (asks first)
 	@scripts/services.sh destroy

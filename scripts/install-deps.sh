@@ -79,7 +79,7 @@ if [ "$need_rust" = yes ]; then
         read -ra packages <<<"$packages"
         missing+=("${packages[@]}")
     else
-        no_rust_package
+        no_rust_package "${missing[@]}"
     fi
 fi
 if [ "$plan" = yes ] || ! may_install; then

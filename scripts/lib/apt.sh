@@ -53,12 +53,12 @@ rust_packages() {
     return 1
 }
 
-# Says what to do when the distribution has no such Rust, and what else is missing.
+# no_rust_package OTHERS...: says what to do when the distribution has no such Rust, and what else is missing.
 no_rust_package() {
     {
         echo "no package of Rust $(minimum_rust) or later is known here (rustc: $(candidate rustc || true))"
         echo "hint: run apt-get update and try again, or install it from https://rustup.rs"
-        [ ${#missing[@]} -eq 0 ] || echo "hint: also missing: apt-get install -y --no-install-recommends ${missing[*]}"
+        [ $# -eq 0 ] || echo "hint: also missing: apt-get install -y --no-install-recommends $*"
     } >&2
     exit 1
 }
