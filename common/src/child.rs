@@ -63,7 +63,7 @@ pub fn run<T>(
     let status = child.wait().or_fail(Class::Internal, || format!("waiting for {name}"));
     done.store(true, Ordering::Relaxed);
     drop(hook);
-    for thread in clock {
+    if let Some(thread) = clock {
         let _ = thread.join();
     }
     let stderr = stderr.and_then(|thread| thread.join().ok()).unwrap_or_default();

@@ -214,3 +214,6 @@ fn memory(fields: &[(String, String)]) -> Memory {
         fragmentation: get("mem_fragmentation_ratio").and_then(|value| value.parse().ok()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,3 +29,6 @@ pub use target::Target;
 
 /// Looks up an environment variable, or a setting that stands for it.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+#[cfg(test)]
+mod tests;

@@ -80,3 +80,36 @@ fn matches(pattern: &str, host: &str) -> bool {
     let Some(at) = host.len().checked_sub(suffix.len()).filter(|at| *at > 0 && host.is_char_boundary(*at)) else { return false };
     host[at..].eq_ignore_ascii_case(suffix) && !host[..at].contains('.')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_one_label() {
+        for (pattern, host, fits) in [
+            ("db.example.org", "DB.example.org", true),
+            ("*.example.org", "db.example.org", true),
+            ("*.example.org", "a.db.example.org", false),
+            ("*.example.org", "example.org", false),
+            ("*.example.org", ".example.org", false),
+            ("*", "db", false),
+            ("*.", "db.", false),
+            ("d*.example.org", "db.example.org", false),
+            ("", "", false),
+        ] {
+            assert_eq!(matches(pattern, host), fits, "{pattern} for {host}");
+        }
+    }
+
+    #[test]
+    fn the_common_name_counts_without_alternatives_of_the_same_kind() {
+        let common = Some("db".to_owned());
+        let dns = Presented { dns: vec!["other".into()], ips: vec![], common: common.clone() };
+        assert!(!dns.covers("db") && dns.covers("other"));
+        let ips = Presented { dns: vec![], ips: vec!["10.0.0.1".parse().unwrap()], common: common.clone() };
+        assert!(ips.covers("db") && ips.covers("10.0.0.1") && !ips.covers("10.0.0.2"));
+        let address = Presented { dns: vec!["db".into()], ips: vec![], common: Some("10.0.0.1".into()) };
+        assert!(address.covers("10.0.0.1"), "a name does not hide an address in CN");
+    }
+}

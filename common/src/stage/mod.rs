@@ -185,6 +185,11 @@ impl Stage {
         self.emit(status, Body::Alert(alert));
     }
 
+    /// The machine.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Standard output, for the modes that are not records.
     pub fn out(&self) -> &Out {
         &self.out

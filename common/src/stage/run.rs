@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// So many pieces of input that are no records are told one by one; the rest are counted.
 const TOLD_GARBAGE: u64 = 100;
 
+/// Looks up an environment variable.
+pub type Lookup = Box<dyn Fn(&str) -> Option<String>>;
+
 /// The streams of a process; in tests, buffers.
 pub struct Io {
     /// Standard input.
@@ -41,7 +44,7 @@ pub struct Io {
     /// It is a terminal.
     pub stdout_is_terminal: bool,
     /// Environment variables.
-    pub env: Box<dyn Fn(&str) -> Option<String>>,
+    pub env: Lookup,
 }
 
 impl Io {

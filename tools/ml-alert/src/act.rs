@@ -1,0 +1,201 @@
+//! Tells: first what had to wait, then this run's message.
+
+use crate::Cli;
+use crate::outbox::{A_CALL, Outbox, Waiting};
+use crate::payload::{Format, payload};
+use crate::plan::{Context, Message, message};
+use ml_common::http;
+use ml_common::record::{self, Alert, Fate};
+use ml_common::{Class, Done, Exit, Failure, Result, Stage, Status};
+use serde_json::Value;
+use std::time::Duration;
+
+/// Where messages go.
+struct Sink<'a> {
+    webhook: &'a str,
+    format: Format,
+    client: http::Client,
+}
+
+impl Sink<'_> {
+    fn name(&self) -> String {
+        format!("{} {}", self.format.name(), http::origin(self.webhook))
+    }
+
+    /// Posts; anything but a 2xx is a failure.
+    fn post(&self, payload: &Value) -> Result<()> {
+        let response = self.client.post_json(self.webhook, &[], payload)?;
+        if response.is_success() {
+            return Ok(());
+        }
+        let hint = match response.status {
+            401 | 403 | 404 | 410 => "the webhook is not valid any more: make a new one and set ALERT_WEBHOOK",
+            400 | 413 => "the service refused the message's form: check ALERT_FORMAT",
+            _ => "the message is kept and tried again on the next call",
+        };
+        Err(Failure::new(Class::Network, format!("{} answered {}", http::origin(self.webhook), response.status)).hint(hint))
+    }
+}
+
+/// The work of ml-alert.
+pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
+    let verdict = &stage.verdict;
+    let missing = verdict.missing(&cli.expect);
+    let log = cli.log.clone().or_else(|| stage.env("ML_LOG"));
+    let host = stage.host();
+    let context = Context { run: &stage.run, system: &stage.system, host, log: log.as_deref() };
+    let told = message(verdict, &missing, &context);
+    // A tool that never took part is worth a dead stage's code, whatever the rest was.
+    let exit = if missing.is_empty() { Exit::OK } else { Exit::DIED };
+    let status = (exit != Exit::OK).then_some(Status::Crit);
+    let enabled = stage.settings.switch("ALERT_ENABLED")?;
+    let webhook = stage.settings.get("ALERT_WEBHOOK");
+    let format_name = stage.settings.text("ALERT_FORMAT");
+    let format = Format::choose(format_name, webhook.unwrap_or_default()).ok_or_else(|| {
+        Failure::new(Class::Config, format!("ALERT_FORMAT must be auto, slack or discord, and is '{format_name}'"))
+            .hint("correct ALERT_FORMAT")
+    })?;
+    let done = |summary: String| Done { exit, status, ..Done::ok(summary) };
+    if stage.dry_run {
+        return Ok(done(match &told {
+            Some(told) => plan_only(stage, told, format, webhook),
+            None => "all is well, nothing would be sent".into(),
+        }));
+    }
+    let sink = match (enabled, webhook) {
+        (true, Some(webhook)) => Sink { webhook, format, client: client(stage) },
+        (true, None) => {
+            let nowhere = Failure::new(Class::Config, "ALERT_ENABLED is true and ALERT_WEBHOOK is not set")
+                .hint("set ALERT_WEBHOOK, or ALERT_ENABLED=false");
+            return if told.is_some() { Err(nowhere) } else { Ok(done("all is well; ALERT_WEBHOOK is not set".into())) };
+        }
+        (false, _) => {
+            if let Some(told) = &told {
+                suppressed(stage, told, "ALERT_ENABLED is not true");
+            }
+            return Ok(done(
+                told.map_or_else(|| "all is well".into(), |told| format!("{}; not sent, as ALERT_ENABLED is not true", told.title)),
+            ));
+        }
+    };
+    let outbox = Outbox::new(&stage.settings.path("STATE_DIR"));
+    let waited = deliver_waiting(stage, &sink, &outbox)?;
+    let Some(told) = told else {
+        return Ok(done(if waited == 0 { "all is well".into() } else { format!("all is well; {waited} waiting messages delivered") }));
+    };
+    send(stage, &sink, &outbox, &told)?;
+    Ok(done(format!("told {}: {}", sink.name(), told.title)))
+}
+
+fn client(stage: &Stage) -> http::Client {
+    let options = http::Options { timeout: Duration::from_secs(15), longest_pause: Duration::from_secs(60), ..http::Options::default() };
+    http::Client::new(options, &|name| stage.env(name))
+}
+
+/// Sends this run's message, or keeps it.
+fn send(stage: &Stage, sink: &Sink<'_>, outbox: &Outbox, told: &Message) -> Result<()> {
+    let body = payload(sink.format, told);
+    let alert = Alert {
+        id: "run".into(),
+        severity: told.severity.name().into(),
+        sink: sink.name(),
+        summary: told.title.clone(),
+        ..Alert::default()
+    };
+    let Err(failure) = sink.post(&body) else {
+        stage.alert(Status::Ok, Alert { fate: Fate::Sent, ..alert });
+        return Ok(());
+    };
+    let waiting = Waiting {
+        run: stage.run.clone(),
+        since: record::timestamp(jiff::Timestamp::now()),
+        reason: failure.message.clone(),
+        severity: told.severity.name().into(),
+        payload: body,
+    };
+    let kept = outbox.keep(&waiting)?;
+    let reason = format!("{}; it waits in {}", failure.message, kept.display());
+    stage.alert(Status::Warn, Alert { fate: Fate::Held, reason: Some(reason), hint: failure.hint.clone(), ..alert });
+    Err(failure.context("the alert was not delivered and is kept in the outbox"))
+}
+
+/// Sends what had to wait, oldest first, until one fails; gives how many went out.
+fn deliver_waiting(stage: &Stage, sink: &Sink<'_>, outbox: &Outbox) -> Result<usize> {
+    let waiting = outbox.waiting()?;
+    if waiting.is_empty() {
+        return Ok(0);
+    }
+    let Some(_held) = outbox.hold() else { return Ok(0) };
+    let mut sent = 0;
+    for (path, read) in outbox.waiting()?.into_iter().take(A_CALL) {
+        stage.cancel.check()?;
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let alert = Alert { id: format!("outbox.{name}"), sink: sink.name(), ..Alert::default() };
+        let held = |failure: Failure| Alert { fate: Fate::Held, reason: Some(failure.message), hint: failure.hint, ..alert.clone() };
+        let waiting = match read {
+            Ok(waiting) => waiting,
+            Err(failure) => {
+                stage.alert(Status::Warn, held(failure));
+                continue;
+            }
+        };
+        match sink.post(&late(&waiting, sink.format)) {
+            Ok(()) => {
+                outbox.forget(&path)?;
+                sent += 1;
+                let reason = Some(format!("it had waited since {}", waiting.since));
+                stage.alert(Status::Ok, Alert { fate: Fate::Sent, severity: waiting.severity, reason, ..alert });
+            }
+            Err(failure) => {
+                stage.alert(Status::Warn, held(failure));
+                // This run's message meets the same service next and is kept behind these.
+                break;
+            }
+        }
+    }
+    Ok(sent)
+}
+
+/// The waiting payload, saying that it is late, in the form that the sink takes now.
+fn late(waiting: &Waiting, format: Format) -> Value {
+    let text = ["text", "content"].iter().find_map(|key| waiting.payload.get(key)).and_then(Value::as_str).unwrap_or_default();
+    let message = Message {
+        severity: if waiting.severity == "crit" { Status::Crit } else { Status::Warn },
+        title: format!("delayed since {}", waiting.since),
+        items: text.lines().map(str::to_owned).collect(),
+        footer: format!("run {}", waiting.run),
+    };
+    payload(format, &message)
+}
+
+/// Dry run: shows the payload and touches nothing.
+fn plan_only(stage: &Stage, told: &Message, format: Format, webhook: Option<&str>) -> String {
+    let sink = webhook.map_or_else(|| format.name().to_owned(), |webhook| format!("{} {}", format.name(), http::origin(webhook)));
+    stage.alert(
+        Status::Planned,
+        Alert {
+            id: "run".into(),
+            severity: told.severity.name().into(),
+            sink,
+            fate: Fate::Suppressed,
+            reason: Some("dry run".into()),
+            payload: Some(payload(format, told).to_string()),
+            ..Alert::default()
+        },
+    );
+    format!("would tell: {}", told.title)
+}
+
+fn suppressed(stage: &Stage, told: &Message, reason: &str) {
+    stage.alert(
+        Status::Skipped,
+        Alert {
+            id: "run".into(),
+            severity: told.severity.name().into(),
+            fate: Fate::Suppressed,
+            reason: Some(reason.into()),
+            summary: told.title.clone(),
+            ..Alert::default()
+        },
+    );
+}
