@@ -57,7 +57,8 @@ rust_packages() {
 no_rust_package() {
     {
         echo "no package of Rust $(minimum_rust) or later is known here (rustc: $(candidate rustc || true))"
-        echo "hint: run apt-get update and try again, or install it from https://rustup.rs"
+        echo "hint: Debian 12 has rustc-web in its security archive: enable that, or install Rust from https://rustup.rs:"
+        echo "      curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal"
         [ $# -eq 0 ] || echo "hint: also missing: apt-get install -y --no-install-recommends $*"
     } >&2
     exit 1
