@@ -11,6 +11,9 @@ pub const POLL: Duration = Duration::from_millis(50);
 /// Time that work has to stop once its deadline has passed.
 pub const GRACE: Duration = Duration::from_secs(60);
 
+/// Signals closer together than this are one request.
+const SAME_REQUEST: Duration = Duration::from_secs(1);
+
 const TERM: usize = signal_hook::consts::SIGTERM as usize;
 const INT: usize = signal_hook::consts::SIGINT as usize;
 
@@ -24,33 +27,40 @@ pub struct Cancel {
 }
 
 impl Cancel {
-    /// Listens to INT and TERM from now on. A second signal ends the process at once with 130 or 143.
+    /// Listens to INT and TERM from now on. A second signal, a second or more after the first, ends the process at once with 130 or 143;
+    /// one that comes sooner is the same request twice (a supervisor tells the wrapper and the tools).
     ///
     /// # Errors
     /// Class Internal when the handlers cannot be installed.
     pub fn on_signals() -> Result<Cancel> {
         use signal_hook::consts::{SIGINT, SIGTERM};
         let cancel = Cancel::default();
-        let second = Arc::new(AtomicBool::new(false));
-        for (signal, exit) in [(SIGINT, 130), (SIGTERM, 143)] {
-            let number = usize::try_from(signal).unwrap_or(INT);
-            // The order matters: the shutdown must look at the flag before it is set by the same signal.
-            signal_hook::flag::register_conditional_shutdown(signal, exit, Arc::clone(&second))
-                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&second)))
-                .and_then(|_| signal_hook::flag::register_usize(signal, Arc::clone(&cancel.signal), number))
+        let again = Arc::new(AtomicBool::new(false));
+        for (signal, number) in [(SIGINT, INT), (SIGTERM, TERM)] {
+            signal_hook::flag::register_usize(signal, Arc::clone(&cancel.signal), number)
+                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&again)))
                 .map_err(|error| Failure::new(Class::Internal, format!("cannot listen to signals: {error}")))?;
         }
         let watched = cancel.clone();
         // A query or a child that blocks cannot poll: this thread calls what they registered.
-        std::thread::spawn(move || {
-            while !watched.is_set() {
+        std::thread::spawn(move || watched.watch(&again));
+        Ok(cancel)
+    }
+
+    fn watch(&self, again: &AtomicBool) {
+        let wait = |until: &dyn Fn() -> bool| {
+            while !until() {
                 std::thread::sleep(POLL);
             }
-            for (_, hook) in watched.hooks().iter() {
-                hook();
-            }
-        });
-        Ok(cancel)
+        };
+        wait(&|| self.is_set());
+        for (_, hook) in self.hooks().iter() {
+            hook();
+        }
+        std::thread::sleep(SAME_REQUEST);
+        again.store(false, Ordering::Relaxed);
+        wait(&|| again.load(Ordering::Relaxed));
+        std::process::exit(if self.signal.load(Ordering::Relaxed) == INT { 130 } else { 143 });
     }
 
     /// Stops the work as TERM would once `limit` has passed; what does not stop within [`GRACE`] more is ended where it is.
