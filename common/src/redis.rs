@@ -73,8 +73,12 @@ impl Target {
     }
 
     fn silent(&self, limit: Duration) -> Failure {
-        Failure::new(Class::Network, format!("redis at {} does not answer within {} s", self.address(), limit.as_secs_f64()))
-            .hint("check that a Redis server listens there, that it is not blocked (SLOWLOG), and firewalls")
+        Failure::new(Class::Network, format!("redis at {} does not answer within {} s", self.address(), limit.as_secs_f64())).hint(
+            match self.info.addr() {
+                ConnectionAddr::TcpTls { .. } => "check that the server takes TLS on that port (a plain one is redis://), and firewalls",
+                _ => "check that a Redis server listens there, that it is not blocked (SLOWLOG), and firewalls",
+            },
+        )
     }
 
     fn failure(&self, error: &RedisError, doing: &str) -> Failure {

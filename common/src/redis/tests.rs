@@ -1,18 +1,19 @@
-//! URLs, and the client against stand-ins that answer wrongly or not at all. The real server is in `tests/redis_connection.rs`.
+//! URLs, and the client against stand-ins that answer wrongly or not at all. The real server is in `tests/redis_session.rs`.
 
 use super::*;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-/// Answers the first request of one connection with `answer`, then stays open and silent.
-fn stand_in(answer: &'static str) -> Target {
+/// Answers every command with `answer`.
+fn stand_in(userinfo: &str, answer: &'static str) -> Target {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("redis://:hunter2@{}/3", listener.local_addr().unwrap());
+    let url = format!("redis://{userinfo}{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut buffer = [0; 4096];
-        while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
-            stream.write_all(answer.as_bytes()).unwrap();
+        while let Ok(read @ 1..) = stream.read(&mut buffer) {
+            let commands = buffer[..read].split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"*")).count();
+            stream.write_all(answer.repeat(commands).as_bytes()).unwrap();
         }
     });
     let limit = Duration::from_millis(300);
@@ -42,19 +43,19 @@ fn urls_are_read_and_described_without_secrets() {
 
 #[test]
 fn a_silent_listener_meets_the_deadline() {
-    let failure = stand_in("").connect().map(|_| ()).unwrap_err();
+    let failure = stand_in(":hunter2@", "").connect().map(|_| ()).unwrap_err();
     assert_eq!(failure.class, Class::Network);
     assert!(failure.message.contains("does not answer within 0.3 s"), "{failure}");
 }
 
 #[test]
 fn refusals_have_a_class_and_a_remedy_and_no_secret() {
-    for (answer, hint) in [
-        ("-WRONGPASS invalid username-password pair\r\n", "correct user and password"),
-        ("-LOADING Redis is loading the dataset in memory\r\n", "wait and try again"),
-        ("HTTP/1.1 400 Bad Request\r\n\r\n", ""),
+    for (userinfo, answer, hint) in [
+        (":hunter2@", "-WRONGPASS invalid username-password pair\r\n", "correct user and password"),
+        ("", "-LOADING Redis is loading the dataset in memory\r\n", "wait and try again"),
+        (":hunter2@", "HTTP/1.1 400 Bad Request\r\n\r\n", ""),
     ] {
-        let failure = stand_in(answer).connect().map(|_| ()).unwrap_err();
+        let failure = stand_in(userinfo, answer).connect().and_then(|mut session| session.ping()).unwrap_err();
         assert_eq!(failure.class, Class::Network, "{answer}");
         assert!(failure.hint.clone().unwrap_or_default().contains(hint), "{answer}: {failure:?}");
         assert!(!failure.for_people().contains("hunter2"), "{failure:?}");
