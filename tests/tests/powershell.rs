@@ -1,0 +1,76 @@
+//! The PowerShell scripts are PowerShell: parsed by PowerShell itself where it is installed, and by a real grammar everywhere.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tree_sitter::{Node, Parser};
+
+fn scripts() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts");
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let found: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|ext| ext == "ps1")).collect();
+    assert!(!found.is_empty(), "there are no .ps1 scripts");
+    found
+}
+
+/// The first place that is not PowerShell, as line and text.
+fn fault(text: &str) -> Option<String> {
+    let mut parser = Parser::new();
+    parser.set_language(&tree_sitter_powershell::LANGUAGE.into()).unwrap();
+    let tree = parser.parse(text, None).unwrap();
+    fn find(node: Node<'_>, text: &str) -> Option<String> {
+        if node.is_error() || node.is_missing() {
+            let line = node.start_position().row + 1;
+            return Some(format!("line {line}: {}", node.utf8_text(text.as_bytes()).unwrap_or_default()));
+        }
+        let mut cursor = node.walk();
+        node.children(&mut cursor).find_map(|child| find(child, text))
+    }
+    find(tree.root_node(), text)
+}
+
+#[test]
+fn the_grammar_accepts_every_script() {
+    for path in scripts() {
+        assert_eq!(fault(&std::fs::read_to_string(&path).unwrap()), None, "{}", path.display());
+    }
+}
+
+#[test]
+fn the_grammar_would_see_a_slip() {
+    for broken in ["if ($a { 1 }", "function f( { }", "$a = @{ b = 1", "foreach ($a in $b { }"] {
+        assert!(fault(broken).is_some(), "{broken}");
+    }
+}
+
+#[test]
+fn nothing_in_them_is_newer_than_windows_powershell_5() {
+    // The grammar is of PowerShell 7; what 5.1 does not have: chains, null-coalescing, ternaries, parallel loops, and text beyond ASCII
+    // in a file without byte order mark.
+    for path in scripts() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.is_ascii(), "{}: 5.1 reads a file without mark in the local code page", path.display());
+        for newer in [" && ", " || ", "??", "?.", " ? ", "-Parallel", "-AsHashtable", "Test-Json", "clean {"] {
+            let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+            let line = code.iter().find(|line| line.contains(newer) && !line.contains("(?:"));
+            assert_eq!(line, None, "{}: `{newer}`", path.display());
+        }
+    }
+}
+
+#[test]
+fn powershell_itself_accepts_every_script() {
+    let program =
+        ["pwsh", "powershell"].into_iter().find(|name| Command::new(name).args(["-NoProfile", "-Command", "exit 0"]).output().is_ok());
+    let Some(program) = program else {
+        ml_tests::skip::report("powershell_itself_accepts_every_script", "PowerShell is not installed; the grammar test stands in");
+        return;
+    };
+    for path in scripts() {
+        let script = format!(
+            "$e = $null; [void][Management.Automation.Language.Parser]::ParseFile('{}', [ref]$null, [ref]$e); if ($e.Count) {{ $e; exit 1 }}",
+            path.canonicalize().unwrap().display()
+        );
+        let output = Command::new(program).args(["-NoProfile", "-Command", &script]).output().unwrap();
+        assert!(output.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&output.stdout));
+    }
+}
