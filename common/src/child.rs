@@ -37,13 +37,27 @@ impl Ended {
 /// Class Internal when it cannot be started, General past the deadline, those of `consume`, and Interrupted or Terminated. A child that
 /// ends badly is not an error here: ask [`Ended::status`].
 pub fn run<T>(
+    command: Command,
+    cancel: &Cancel,
+    deadline: Option<Duration>,
+    consume: impl FnOnce(&mut dyn Read) -> Result<T>,
+) -> Result<(Ended, T)> {
+    run_fed(command, Stdio::null(), cancel, deadline, consume)
+}
+
+/// The same, with an open file as the child's stdin (never our own stdin).
+///
+/// # Errors
+/// As [`run`].
+pub fn run_fed<T>(
     mut command: Command,
+    stdin: Stdio,
     cancel: &Cancel,
     deadline: Option<Duration>,
     consume: impl FnOnce(&mut dyn Read) -> Result<T>,
 ) -> Result<(Ended, T)> {
     let name = command.get_program().to_string_lossy().into_owned();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     platform::bind_child(&mut command);
     let mut child = command.spawn().or_fail(Class::General, || format!("cannot start {name}"))?;
     let stderr = tail(child.stderr.take());

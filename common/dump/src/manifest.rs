@@ -1,0 +1,198 @@
+//! The manifest: what is known of a dump, in a file of JSON beside it.
+//!
+//! It is published before the dump gets its name, so a dump under its final name always has one; and a dump without one was not made (or
+//! not finished) by ml-backup, or its manifest was lost: it never counts as good.
+
+use crate::contents::Tally;
+use crate::properties::Properties;
+use ml_common::files::{self, NewFile};
+use ml_common::{Class, Failure, OrFail, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+/// The version of the format.
+pub const FORMAT: u32 = 1;
+
+/// A manifest of a hundred thousand tables has some megabytes.
+const LARGEST: u64 = 64 << 20;
+
+/// What is known of a dump. Fields are only ever added.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The program that made it: `ml-backup 0.1.0`.
+    pub tool: String,
+    /// The system that is operated.
+    pub system: String,
+    /// The run.
+    pub run: String,
+    /// Name of the dump's file when it was made.
+    pub file: String,
+    /// Lower-case hex SHA-256 of the dump.
+    pub sha256: String,
+    /// Size of the dump.
+    pub bytes: u64,
+    /// `none` or `gzip`.
+    pub compression: String,
+    /// The database that was dumped.
+    pub database: String,
+    /// Version of its server: `15.18 (Debian 15.18-0+deb12u1)`.
+    pub server: String,
+    /// Version of pg_dump.
+    pub pg_dump: String,
+    /// The snapshot that dump and counts were taken under.
+    pub snapshot: String,
+    /// Where the server's write-ahead log was just before.
+    pub lsn: Option<String>,
+    /// When it began, RFC 3339 in UTC.
+    pub started: String,
+    /// When it was verified.
+    pub finished: String,
+    /// Size of the database on the server, indexes included.
+    pub database_bytes: u64,
+    /// Size of its tables on the server, without indexes: what dumps are estimated from.
+    pub table_bytes: u64,
+    /// All rows.
+    pub rows: u64,
+    /// Rows a table, counted under the snapshot and found again in the file.
+    pub tables: BTreeMap<String, u64>,
+    /// Large objects, likewise.
+    pub large_objects: u64,
+    /// What the database has and the dump has not.
+    pub excluded: Vec<String>,
+    /// Owner, encoding, rights, settings: what a restore has to make again.
+    pub properties: Properties,
+}
+
+/// How a dump compares with its manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// Size and hash are as written.
+    Same,
+    /// Another size: cut off, or another file.
+    Size,
+    /// The right size but other bytes.
+    Hash,
+}
+
+impl Manifest {
+    /// Where the manifest of a dump is: `x.dump.json` beside `x.dump`.
+    pub fn beside(dump: &Path) -> PathBuf {
+        let mut name = dump.as_os_str().to_owned();
+        name.push(".json");
+        PathBuf::from(name)
+    }
+
+    /// The manifest of a dump; `None` when there is none.
+    ///
+    /// # Errors
+    /// Class Storage when it cannot be read or is none.
+    pub fn of(dump: &Path) -> Result<Option<Manifest>> {
+        let path = Manifest::beside(dump);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(files::storage(&error, &path, "cannot read")),
+        };
+        let mut text = Vec::new();
+        file.take(LARGEST).read_to_end(&mut text).map_err(|error| files::storage(&error, &path, "cannot read"))?;
+        Manifest::parse(&text).map(Some).map_err(|failure| failure.context(path.display()))
+    }
+
+    /// Reads a manifest's text.
+    ///
+    /// # Errors
+    /// Class Storage when it is none, or of a later format.
+    pub fn parse(text: &[u8]) -> Result<Manifest> {
+        let hint = "restore the manifest that was made with the dump, or move it away to go without";
+        let manifest: Manifest =
+            serde_json::from_slice(text).map_err(|error| Failure::new(Class::Storage, format!("not a manifest: {error}")).hint(hint))?;
+        let hex = manifest.sha256.len() == 64 && manifest.sha256.bytes().all(|b| b.is_ascii_hexdigit());
+        match manifest.format {
+            FORMAT if hex => Ok(manifest),
+            FORMAT | 0 => Err(Failure::new(Class::Storage, "not a manifest: it has no hash or format").hint(hint)),
+            later => Err(Failure::new(Class::Storage, format!("a manifest of format {later}, which is not known"))
+                .hint("use the version that made it")),
+        }
+    }
+
+    /// Writes it as the file that is going to be beside `dump`; the caller publishes it.
+    ///
+    /// # Errors
+    /// Class Storage.
+    pub fn write(&self, dump: &Path) -> Result<NewFile> {
+        let path = Manifest::beside(dump);
+        let mut file = NewFile::create(&path)?;
+        let mut text = serde_json::to_string_pretty(self).or_fail(Class::Internal, || "writing the manifest")?;
+        text.push('\n');
+        file.write_all(text.as_bytes()).map_err(|error| files::storage(&error, &path, "cannot write"))?;
+        Ok(file)
+    }
+
+    /// What a restore must find.
+    pub fn tally(&self) -> Tally {
+        Tally { tables: self.tables.clone(), large_objects: self.large_objects }
+    }
+
+    /// Compares a file that was hashed.
+    pub fn compare(&self, sha256: &str, bytes: u64) -> Match {
+        if bytes != self.bytes {
+            Match::Size
+        } else if sha256.eq_ignore_ascii_case(&self.sha256) {
+            Match::Same
+        } else {
+            Match::Hash
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            format: 1,
+            sha256: "ab".repeat(32),
+            bytes: 7,
+            tables: [("public.t".to_owned(), 3)].into(),
+            rows: 3,
+            ..Manifest::default()
+        }
+    }
+
+    #[test]
+    fn it_is_read_back_as_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let dump = folder.path().join("x.dump");
+        assert_eq!(Manifest::of(&dump).unwrap(), None);
+        manifest().write(&dump).unwrap().publish().unwrap();
+        assert!(folder.path().join("x.dump.json").exists());
+        assert_eq!(Manifest::of(&dump).unwrap(), Some(manifest()));
+    }
+
+    #[test]
+    fn what_is_no_manifest_is_refused() {
+        let text = serde_json::to_string(&manifest()).unwrap();
+        assert!(Manifest::parse(text.as_bytes()).is_ok());
+        assert!(Manifest::parse(text.replace("\"run\"", "\"later\"").as_bytes()).is_ok());
+        for wrong in
+            ["", "{}", "[1]", "null", &text[..text.len() - 1], &text.replace("\"format\":1", "\"format\":2"), &text.replace("abab", "xyxy")]
+        {
+            assert_eq!(Manifest::parse(wrong.as_bytes()).unwrap_err().class, Class::Storage, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn size_and_hash_must_fit() {
+        let hash = "ab".repeat(32);
+        assert_eq!(manifest().compare(&hash.to_uppercase(), 7), Match::Same);
+        assert_eq!(manifest().compare(&hash, 8), Match::Size);
+        assert_eq!(manifest().compare(&"ac".repeat(32), 7), Match::Hash);
+    }
+}
