@@ -4,7 +4,9 @@
 //! check over the whole unifier, and the conclusion is the consequent under the unifier, its variables numbered by first
 //! occurrence. (Kalman, Condensed detachment as a rule of inference, Studia Logica 42, 1983.)
 
-use crate::error::{Limits, Result};
+use crate::checker::Rules;
+use crate::dag::{Dag, Step};
+use crate::error::{Error, Limits, Result};
 use crate::formula::{Formula, Sym, subterm_end};
 use crate::unify::Unifier;
 use crate::varmap::VarMap;
@@ -71,6 +73,11 @@ impl Detacher {
         let Some((antecedent, consequent)) = self.unifier.implication(0) else {
             return Ok(None);
         };
+        // Most failures are seen before anything is loaded.
+        let root = self.unifier.symbol(antecedent);
+        if !root.is_var() && minor.first().is_some_and(|sym| !sym.is_var() && *sym != root) {
+            return Ok(None);
+        }
         let minor = self.unifier.load(minor)?;
         Ok(self.unifier.unify(antecedent, minor).then_some(consequent))
     }
@@ -109,6 +116,32 @@ pub fn detachment(major: &Formula, minor: &Formula, limits: &Limits) -> Result<O
     }))
 }
 
+/// What each line of a proof proves, canonical. Fails as the first line that proves nothing does, and at `limits.max_work` symbols
+/// in all. For writing proofs out; whether to believe one is for [`crate::checker`] to say.
+pub fn conclusions(proof: &Dag, rules: &Rules, limits: &Limits) -> Result<Vec<Formula>> {
+    let mut lines: Vec<Formula> = Vec::with_capacity(proof.steps().len());
+    let mut symbols = 0usize;
+    for (at, step) in proof.steps().iter().enumerate() {
+        let wrong = |what: &str| Error::NotAProof(format!("line {at} of the proof: {what}"));
+        let line = match *step {
+            Step::Axiom(number) => {
+                let axiom = rules.axioms.get(usize::from(number).wrapping_sub(1));
+                axiom.ok_or_else(|| wrong("no such axiom"))?.canonical()
+            }
+            Step::Detach { major, minor } => detach(&lines[major as usize], &lines[minor as usize], limits)?
+                .ok_or_else(|| wrong("the minor premise does not fit the antecedent of the major premise"))?,
+            Step::Necessitate(premise) if rules.necessitation => Formula::join(Sym::BOX, &[&lines[premise as usize]], limits)?,
+            Step::Necessitate(_) => return Err(wrong("necessitation is not a rule of this system")),
+        };
+        symbols = symbols.saturating_add(line.size());
+        if symbols > limits.max_work {
+            return Err(Error::Limit { what: "symbols in the lines of one proof", limit: limits.max_work });
+        }
+        lines.push(line);
+    }
+    Ok(lines)
+}
+
 /// Whether `specific` is `general` with something put in place of its variables (the same for the same variable).
 pub fn is_instance(general: &Formula, specific: &Formula) -> bool {
     is_instance_of(general.symbols(), specific.symbols())
@@ -145,7 +178,6 @@ pub fn is_instance_of(general: &[Sym], specific: &[Sym]) -> bool {
 mod tests {
     use super::*;
     use crate::checker;
-    use crate::dag::Step;
     use crate::systems::System;
 
     fn formula(text: &str) -> Formula {
@@ -164,14 +196,8 @@ mod tests {
             ("DD2D131", "~p->p->q"),
             ("DD2DD2D13DD2D1311", "~~p->p"),
         ] {
-            let mut lines: Vec<Formula> = Vec::new();
-            for step in proof.parse::<crate::DProof>().unwrap().dag().steps() {
-                lines.push(match *step {
-                    Step::Axiom(number) => frege.axioms[number as usize - 1].clone(),
-                    Step::Detach { major, minor } => detach(&lines[major as usize], &lines[minor as usize], &limits).unwrap().unwrap(),
-                    Step::Necessitate(_) => unreachable!(),
-                });
-            }
+            let dag = proof.parse::<crate::DProof>().unwrap().dag();
+            let mut lines = conclusions(&dag, &frege.rules(), &limits).unwrap();
             assert_eq!(lines.pop().unwrap().to_string(), proved);
             assert_eq!(checker::check(&frege.rules(), proof, &formula(proved), &limits), Ok(checker::Verdict::Exact));
         }

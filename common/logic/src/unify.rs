@@ -15,41 +15,40 @@ use crate::varmap::VarMap;
 /// A position of the workspace: where a subterm begins.
 pub type At = u32;
 
-/// Marks a variable without a number in the output.
+/// The state of a node that has none.
 const NONE: u32 = u32::MAX;
+
+/// A position in a loaded term, and the class it is in.
+#[derive(Clone, Copy)]
+struct Node {
+    sym: Sym,
+    /// For a variable its first position, which stands for all of them; for a binary connective where its second part begins.
+    place: At,
+    /// The union-find forest: itself, or the next node on the way to the class's representative.
+    link: At,
+    /// [`NONE`]; or for a variable its number in the output, for a connective what the occurs check knows of it.
+    state: u32,
+}
+
+/// States of a connective during the occurs check.
+const ENTERED: u32 = 0;
+const FINITE: u32 = 1;
 
 /// The workspace of unification: loaded terms, their classes, and scratch memory.
 #[derive(Default)]
 pub struct Unifier {
     /// All loaded terms, in preorder, one after the other.
-    symbols: Vec<Sym>,
-    /// The node of each position: itself, but for a variable the first position of that variable.
-    node: Vec<At>,
-    /// For a binary connective, where its second part begins.
-    second: Vec<At>,
-    /// The union-find forest over nodes.
-    link: Vec<At>,
-    /// The number of a variable's class in the output, [`NONE`] before it has one.
-    number: Vec<u32>,
-    /// What the walk of the occurs check knows of a node: not seen, entered, finite.
-    mark: Vec<Mark>,
-    /// Variables of the load in progress, to their first positions.
+    nodes: Vec<Node>,
+    /// Variables of the terms being loaded, to their first positions.
     vars: VarMap,
     /// Nodes that are linked to another.
     linked: Vec<At>,
-    /// Nodes that are marked.
-    marked: Vec<At>,
-    /// Nodes that have a number.
+    /// Nodes that the occurs check has entered.
+    entered: Vec<At>,
+    /// Variables that have a number.
     numbered: Vec<At>,
     pairs: Vec<(At, At)>,
     stack: Vec<At>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mark {
-    Unseen,
-    Entered,
-    Finite,
 }
 
 impl Unifier {
@@ -60,25 +59,24 @@ impl Unifier {
 
     /// The number of symbols loaded: where the next term will begin.
     pub fn len(&self) -> At {
-        self.symbols.len() as At
+        self.nodes.len() as At
     }
 
     /// Whether nothing is loaded.
     pub fn is_empty(&self) -> bool {
-        self.symbols.is_empty()
+        self.nodes.is_empty()
+    }
+
+    /// The symbol at a position.
+    pub fn symbol(&self, at: At) -> Sym {
+        self.nodes[at as usize].sym
     }
 
     /// Takes back all merges, and all terms but those in the first `len` symbols, and forgets the names of variables:
     /// what is loaded next is renamed apart. `truncate(0)` empties the workspace.
     pub fn truncate(&mut self, len: At) {
         self.undo();
-        let len = len as usize;
-        self.symbols.truncate(len);
-        self.node.truncate(len);
-        self.second.truncate(len);
-        self.link.truncate(len);
-        self.number.truncate(len);
-        self.mark.truncate(len);
+        self.nodes.truncate(len as usize);
         self.rename_apart();
     }
 
@@ -90,69 +88,68 @@ impl Unifier {
     /// Loads the one formula that `symbols` must be, and returns its position. Variables are those of the terms loaded since
     /// the last [`Unifier::rename_apart`]. Fails when positions would not fit 32 bits.
     pub fn load(&mut self, symbols: &[Sym]) -> Result<At> {
-        let start = self.symbols.len();
+        let start = self.nodes.len();
         if start + symbols.len() > 3 * MAX_SIZE {
             return Err(Error::Limit { what: "symbols to unify", limit: 3 * MAX_SIZE });
         }
-        self.symbols.extend_from_slice(symbols);
-        let end = self.symbols.len();
-        self.node.extend(start as At..end as At);
-        self.link.extend(start as At..end as At);
-        self.second.resize(end, 0);
-        self.number.resize(end, NONE);
-        self.mark.resize(end, Mark::Unseen);
-        for (at, sym) in symbols.iter().enumerate() {
-            if let Some(var) = sym.variable() {
-                let at = start + at;
-                self.node[at] = self.vars.get_or_insert(var, at as At);
-            }
-        }
-        // From the right, `stack` holds the beginnings of the complete terms to the right of here, the nearest on top.
+        self.nodes.reserve(symbols.len());
+        // On the stack: the binary connectives that wait for their first part. Every variable completes the first part of the
+        // nearest one, and with it all second parts that end here.
         self.stack.clear();
-        for at in (start..end).rev() {
-            match self.symbols[at].arity() {
-                0 => {}
-                1 => {
-                    self.stack.pop();
-                }
+        for (at, &sym) in (start as At..).zip(symbols) {
+            let place = sym.variable().map_or(at, |var| self.vars.get_or_insert(var, at));
+            self.nodes.push(Node { sym, place, link: at, state: NONE });
+            match sym.arity() {
+                2 => self.stack.push(at),
+                1 => {}
                 _ => {
-                    self.stack.pop();
-                    self.second[at] = self.stack.pop().unwrap_or_default();
+                    if let Some(connective) = self.stack.pop() {
+                        self.nodes[connective as usize].place = at + 1;
+                    }
                 }
             }
-            self.stack.push(at as At);
         }
         Ok(start as At)
     }
 
     /// Where the two parts of the implication at `at` begin; `None` if there is no implication.
     pub fn implication(&self, at: At) -> Option<(At, At)> {
-        (self.symbols[at as usize] == Sym::IMP).then(|| (at + 1, self.second[at as usize]))
+        let node = self.nodes[at as usize];
+        (node.sym == Sym::IMP).then_some((at + 1, node.place))
     }
 
     /// Takes back all merges and numbers.
     pub fn undo(&mut self) {
         for at in self.linked.drain(..) {
-            self.link[at as usize] = at;
+            self.nodes[at as usize].link = at;
         }
         for at in self.numbered.drain(..) {
-            self.number[at as usize] = NONE;
+            self.nodes[at as usize].state = NONE;
         }
     }
 
     /// The representative of the class of position `at`; a connective if the class has one.
-    fn class(&mut self, at: At) -> At {
-        let mut at = self.node[at as usize];
-        loop {
-            let next = self.link[at as usize];
-            if next == at {
-                return at;
-            }
-            // Halving the path keeps later walks short. Both nodes are linked already, so undo knows them.
-            let after = self.link[next as usize];
-            self.link[at as usize] = after;
-            at = after;
+    fn class(&mut self, at: At) -> (At, Node) {
+        let mut at = at;
+        let mut node = self.nodes[at as usize];
+        if node.sym.is_var() && node.place != at {
+            at = node.place;
+            node = self.nodes[at as usize];
         }
+        while node.link != at {
+            // Halving the path keeps later walks short. Both nodes are linked already, so undo knows them.
+            let next = self.nodes[node.link as usize];
+            self.nodes[at as usize].link = next.link;
+            at = next.link;
+            node = self.nodes[at as usize];
+        }
+        (at, node)
+    }
+
+    /// Links the class of `from`, its representative, below `to`.
+    fn link(&mut self, from: At, to: At) {
+        self.nodes[from as usize].link = to;
+        self.linked.push(from);
     }
 
     /// Makes the terms at `a` and `b` equal, on top of what was unified before. False when that is impossible, with the
@@ -170,28 +167,24 @@ impl Unifier {
         self.pairs.clear();
         self.pairs.push((a, b));
         while let Some((a, b)) = self.pairs.pop() {
-            let (a, b) = (self.class(a), self.class(b));
+            let ((a, one), (b, other)) = (self.class(a), self.class(b));
             if a == b {
                 continue;
             }
-            let (sa, sb) = (self.symbols[a as usize], self.symbols[b as usize]);
-            if sa.is_var() {
-                self.link[a as usize] = b;
-                self.linked.push(a);
+            if one.sym.is_var() {
+                self.link(a, b);
                 continue;
             }
-            if sb.is_var() {
-                self.link[b as usize] = a;
-                self.linked.push(b);
+            if other.sym.is_var() {
+                self.link(b, a);
                 continue;
             }
-            if sa != sb {
+            if one.sym != other.sym {
                 return false;
             }
-            self.link[a as usize] = b;
-            self.linked.push(a);
-            if sa.arity() == 2 {
-                self.pairs.push((self.second[a as usize], self.second[b as usize]));
+            self.link(a, b);
+            if one.sym.arity() == 2 {
+                self.pairs.push((one.place, other.place));
             }
             self.pairs.push((a + 1, b + 1));
         }
@@ -205,12 +198,12 @@ impl Unifier {
         while finite && from < self.linked.len() {
             let start = self.linked[from];
             from += 1;
-            if self.symbols[start as usize].is_var() {
+            if self.nodes[start as usize].sym.is_var() {
                 finite = self.finite_below(start);
             }
         }
-        for at in self.marked.drain(..) {
-            self.mark[at as usize] = Mark::Unseen;
+        for at in self.entered.drain(..) {
+            self.nodes[at as usize].state = NONE;
         }
         finite
     }
@@ -220,34 +213,25 @@ impl Unifier {
         self.stack.clear();
         self.stack.push(start);
         while let Some(&top) = self.stack.last() {
-            let class = self.class(top);
-            let sym = self.symbols[class as usize];
-            match self.mark[class as usize] {
-                Mark::Finite => {
-                    self.stack.pop();
+            let (class, node) = self.class(top);
+            if node.sym.is_var() || node.state != NONE {
+                // Entered before: everything that was pushed above it is done, so this is the way back out.
+                if !node.sym.is_var() {
+                    self.nodes[class as usize].state = FINITE;
                 }
-                Mark::Entered => {
-                    // Everything pushed above it is done, so this is the way back out of the class.
-                    self.mark[class as usize] = Mark::Finite;
-                    self.stack.pop();
-                }
-                Mark::Unseen => {
-                    self.marked.push(class);
-                    if sym.is_var() {
-                        self.mark[class as usize] = Mark::Finite;
-                        self.stack.pop();
-                        continue;
-                    }
-                    self.mark[class as usize] = Mark::Entered;
-                    let parts = [class + 1, self.second[class as usize]];
-                    for &part in &parts[..sym.arity()] {
-                        let part = self.class(part);
-                        match self.mark[part as usize] {
-                            Mark::Entered => return false,
-                            Mark::Unseen => self.stack.push(part),
-                            Mark::Finite => {}
-                        }
-                    }
+                self.stack.pop();
+                continue;
+            }
+            self.nodes[class as usize].state = ENTERED;
+            self.entered.push(class);
+            let parts = [class + 1, node.place];
+            for &part in &parts[..node.sym.arity()] {
+                let (part, node) = self.class(part);
+                match node.state {
+                    _ if node.sym.is_var() => {}
+                    ENTERED => return false,
+                    FINITE => {}
+                    _ => self.stack.push(part),
                 }
             }
         }
@@ -261,26 +245,25 @@ impl Unifier {
         self.stack.clear();
         self.stack.push(at);
         while let Some(at) = self.stack.pop() {
-            let class = self.class(at);
-            let sym = self.symbols[class as usize];
+            let (class, node) = self.class(at);
             if out.len() >= limits.max_symbols {
                 return Err(limits.symbols_exceeded());
             }
-            match sym.arity() {
+            match node.sym.arity() {
                 0 => {
-                    let fresh = self.numbered.len() as u32;
-                    let number = &mut self.number[class as usize];
-                    if *number == NONE {
-                        *number = fresh;
+                    let mut number = node.state;
+                    if number == NONE {
+                        number = self.numbered.len() as u32;
+                        self.nodes[class as usize].state = number;
                         self.numbered.push(class);
                     }
-                    out.push(Sym::small_var(*number));
+                    out.push(Sym::small_var(number));
                     continue;
                 }
                 1 => {}
-                _ => self.stack.push(self.second[class as usize]),
+                _ => self.stack.push(node.place),
             }
-            out.push(sym);
+            out.push(node.sym);
             self.stack.push(class + 1);
         }
         Ok(())

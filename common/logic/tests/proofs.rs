@@ -5,6 +5,7 @@ mod kit;
 
 use ml_logic::checker::{Verdict, check, conclusion};
 use ml_logic::dag::{Dag, Step};
+use ml_logic::detach::conclusions;
 use ml_logic::{DProof, Error, Formula, Limits, Sym, System, detach, is_instance};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashSet};
@@ -54,11 +55,13 @@ proptest! {
             prop_assert_ne!(system.sound(&statement, &truth), Some(false), "{}", statement);
             let proof = dag.render(1 << 16).unwrap();
             prop_assert_eq!(&proof.dag().render(1 << 16).unwrap(), &proof);
+            let lines = conclusions(&proof.dag(), &system.rules(), &limits).unwrap();
+            prop_assert_eq!(lines.last(), Some(&statement));
             prop_assert_eq!(*dag.lengths().last().unwrap(), proof.len() as u64);
             prop_assert_eq!(dag.heights().pop(), proof.dag().heights().pop());
             let verdict = |claim: &Formula| check(&system.rules(), proof.as_str(), claim, &limits).unwrap();
             prop_assert_eq!(verdict(&statement), Verdict::Exact);
-            // With ~p for p it is a proper instance; with its first variable for all others as well, if there are others.
+            // With ~p for p it is a proper instance.
             let not_p = Formula::join(Sym::NOT, &[&Formula::var(0).unwrap()], &limits).unwrap();
             let instance = statement.substitute(&[not_p], &limits).unwrap();
             prop_assert_eq!(verdict(&instance), Verdict::MoreGeneral(statement.clone()));
@@ -73,6 +76,10 @@ proptest! {
         let checked = conclusion(&s5.rules(), &text, &Limits::default());
         if DProof::parse(&text).is_err() {
             prop_assert!(matches!(checked, Err(Error::NotAProof(_))));
+        }
+        if let Ok(proof) = DProof::parse(&text) {
+            let lines = conclusions(&proof.dag(), &s5.rules(), &Limits::default());
+            prop_assert_eq!(lines.map(|mut lines| lines.pop()).ok().flatten(), checked.clone().ok());
         }
         if let Ok(statement) = checked {
             prop_assert_eq!(s5.sound(&statement, &Limits::default()), Some(true));
