@@ -1,0 +1,42 @@
+//! ml-health: one `check` record for everything that a night needs.
+//!
+//! | id | gate | says |
+//! |---|---|---|
+//! | settings | | what a person should mend in the settings |
+//! | postgres.connect | yes | a session opens, and how long that takes |
+//! | postgres.writable | yes | a primary, and the role may write what a derivation writes |
+//! | postgres.version | | the server's version |
+//! | postgres.size | | bytes of the database |
+//! | postgres.connections | | per cent of the connections in use |
+//! | postgres.long-queries | | queries that run for more than five minutes |
+//! | ledger.schema | yes | the tables are a ledger of a known generation |
+//! | ledger.tables | | its tables are there and the role may read them |
+//! | ledger.migrations | | what is recorded as applied |
+//! | ledger.base-theory | | the theory that all rests on is there |
+//! | ledger.statements | | statements, and the depth of the deepest |
+//! | ledger.success-rate | | per cent of the proofs that succeeded |
+//! | ledger.error-rate | | per cent of the proofs that failed |
+//! | ledger.recent-proofs | | proofs of the last hour |
+//! | ledger.blocks | | height of the block chain |
+//! | ledger.chain | yes | every block seals what it says and names the one before |
+//! | redis.ping, redis.memory, redis.queue | | the queue's server, its memory, the jobs that wait |
+//! | api.health, api.metrics | | the API answers, in time and in a known form |
+//! | api.success-rate, api.queue | | what its metrics say |
+//! | disk.exports, disk.backups | yes | free space where exports and backups go |
+//!
+//! The gates are what a later stage must not build on when it is critical. All else is told and stops nothing. It reads only: a dry run
+//! makes every check as ever.
+//!
+//! A further check is one entry in the table of its lane ([`probe`]) and one function; its verdict is a pure function in [`verdict`].
+
+mod act;
+mod check;
+mod cli;
+mod lane;
+mod limits;
+mod nagios;
+mod plan;
+mod probe;
+mod verdict;
+
+pub use cli::Cli;

@@ -1,0 +1,50 @@
+//! The probes: one file and one table of checks a lane.
+
+pub mod api;
+pub mod disk;
+pub mod ledger;
+pub mod postgres;
+pub mod redis;
+pub mod settings;
+
+use crate::limits::Limits;
+use ml_common::settings::Settings;
+use ml_common::signal::Cancel;
+use ml_common::{Result, Stage, pg};
+
+/// What the probes have at hand.
+pub struct Facts {
+    /// The settings in force.
+    pub settings: Settings,
+    /// Their thresholds.
+    pub limits: Limits,
+    /// The ledger's database.
+    pub target: pg::Target,
+    /// How to connect to it: read-only, no statement longer than a check has.
+    pub options: pg::Options,
+    /// The queue's Redis, if one is set.
+    pub redis: Option<ml_common::redis::Target>,
+    /// Says when to stop.
+    pub cancel: Cancel,
+}
+
+impl Facts {
+    /// Gathers them.
+    ///
+    /// # Errors
+    /// Class Config when a setting makes no sense.
+    pub fn gather(stage: &Stage) -> Result<Facts> {
+        let limits = Limits::read(&stage.settings)?;
+        let deadline = limits.deadline;
+        let mut options = stage.pg_options()?;
+        options.connect_deadline = deadline;
+        options.statement_timeout = Some(options.statement_timeout.map_or(deadline, |limit| limit.min(deadline)));
+        options.read_only = true;
+        let mut redis = stage.settings.get("REDIS_URL").map(ml_common::redis::Target::parse).transpose()?;
+        if let Some(redis) = &mut redis {
+            (redis.connect_timeout, redis.response_timeout) = (deadline, deadline);
+        }
+        let (settings, cancel) = (stage.settings.clone(), stage.cancel.clone());
+        Ok(Facts { limits, target: stage.target()?, options, redis, settings, cancel })
+    }
+}
