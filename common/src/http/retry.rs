@@ -26,7 +26,7 @@ pub(super) fn after_error(error: &Error, method: &str, attempt: u32, options: &O
         Error::Io(io) => matches!(io.kind(), ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable),
         _ => false,
     };
-    let lost = matches!(error, Error::Timeout(_) | Error::Io(_));
+    let lost = matches!(error, Error::Timeout(_) | Error::Io(_)) && tls(error).is_none();
     (never_sent || (lost && method == "GET")).then(|| backoff(attempt, options))
 }
 
@@ -47,9 +47,21 @@ fn backoff(attempt: u32, options: &Options) -> Duration {
     whole / 2 + whole / 2 * u32::try_from(random).unwrap_or(0) / 1000
 }
 
+/// A failed handshake, in either place where ureq puts it.
+fn tls(error: &Error) -> Option<&rustls::Error> {
+    match error {
+        Error::Rustls(tls) => Some(tls),
+        Error::Io(io) => io.get_ref().and_then(|inner| inner.downcast_ref()),
+        _ => None,
+    }
+}
+
 /// What went wrong, without the URL, and what to do.
 pub(super) fn explain(error: &Error, options: &Options) -> (String, &'static str) {
     let within = |limit: Duration| format!("no answer within {} s", limit.as_secs_f64());
+    if let Some(tls) = tls(error) {
+        return (format!("TLS: {tls}"), "check the service's certificate; SSL_CERT_FILE names a private authority");
+    }
     match error {
         Error::Timeout(Timeout::Resolve) => ("the name service does not answer".into(), "check the name service"),
         Error::Timeout(Timeout::Connect) => (within(options.connect_timeout), "check that the service listens there, and firewalls"),
@@ -62,7 +74,6 @@ pub(super) fn explain(error: &Error, options: &Options) -> (String, &'static str
             ("the connection was closed without an answer".into(), "check that the service speaks HTTP there, and its log")
         }
         Error::Io(io) => (io.to_string(), "check host, port and network"),
-        Error::Rustls(tls) => (format!("TLS: {tls}"), "check the service's certificate; SSL_CERT_FILE names a private authority"),
         Error::Tls(why) => (format!("TLS: {why}"), "check the service's certificate"),
         Error::ConnectProxyFailed(_) | Error::InvalidProxyUrl => {
             ("the proxy refuses".into(), "check the proxy variables, or list the host in no_proxy")

@@ -54,7 +54,7 @@ const HOLDER: &str = "SELECT l.pid, coalesce(a.application_name, ''), to_char(a.
     AND l.classid::bigint = $1 AND l.objid::bigint = $2";
 
 fn halves(key: i64) -> (i64, i64) {
-    (key.cast_unsigned() as i64 >> 32 & 0xffff_ffff, key & 0xffff_ffff)
+    ((key >> 32) & 0xffff_ffff, key & 0xffff_ffff)
 }
 
 fn held(client: &mut Client, name: &str, key: i64) -> Failure {

@@ -179,10 +179,11 @@ fn the_password_file_is_read_as_libpq_reads_it() {
 fn a_service_stands_between_string_and_environment() {
     let home = tempfile::tempdir().unwrap();
     let text = "# services\n[other]\nhost=wrong\n[night]\nhost=svc\nport=7\nuser = svcuser\nhost=second\n[later]\nport=8\n";
-    std::fs::write(home.path().join(".pg_service.conf"), text).unwrap();
-    let home = if cfg!(windows) { home.path().join("postgresql") } else { home.path().to_owned() };
+    let folder = if cfg!(windows) { home.path().join("postgresql") } else { home.path().to_owned() };
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(".pg_service.conf"), text).unwrap();
     let vars = [("PGSERVICE", "night"), ("PGHOST", "envhost"), ("PGDATABASE", "envdb")];
-    let describe = |url: &str| resolve_in(&home, url, &vars).unwrap().describe();
+    let describe = |url: &str| resolve_in(home.path(), url, &vars).unwrap().describe();
     assert_eq!(describe(""), "envdb on svc:7 as svcuser");
     assert_eq!(describe("postgresql://ml@db/x"), "x on db:7 as ml");
     assert_eq!(describe("service=later host=h user=u dbname=d"), "d on h:8 as u");
