@@ -38,6 +38,8 @@ impl Exit {
     pub const DIED: Exit = Exit(70);
     /// Interrupted by INT.
     pub const INTERRUPTED: Exit = Exit(130);
+    /// UNKNOWN in the convention of Nagios plugins, whose codes are not those of the table.
+    pub const NAGIOS_UNKNOWN: Exit = Exit(3);
 
     /// Position in [`ORDER`]: larger is worse.
     fn rank(self) -> usize {

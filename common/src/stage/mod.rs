@@ -85,7 +85,7 @@ pub trait Tool: clap::Parser {
 /// How the work ended when it did not fail.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Done {
-    /// The tool's own code: 0, or 1 and 5 for ml-health's findings.
+    /// The tool's own code: 0, or 1 and 5 for ml-health's findings; under `--output nagios` that convention's.
     pub exit: Exit,
     /// Status of the end record; ok by default.
     pub status: Option<Status>,

@@ -11,6 +11,7 @@ use crate::pg;
 use crate::platform;
 use crate::reader::{Item, Reader};
 use crate::record::{Body, Check, End, Start, Status};
+use crate::redact;
 use crate::settings::Settings;
 use crate::signal::Cancel;
 use std::fs::File;
@@ -108,7 +109,8 @@ pub fn run<T: Tool>(mut tool: T, io: Io, cancel: Cancel) -> Exit {
     let forwarded = if common.fail_on == Some(FailOn::Crit) { stage.verdict.exit_unless_warn } else { stage.verdict.exit };
     let own = if own == (Exit::GENERAL, Status::Warn) && common.fail_on == Some(FailOn::Crit) { Exit::OK } else { own.0 };
     stage.out.flush();
-    closed_output::<T>(&stage, own.worst(forwarded))
+    // Nagios' codes are a table of their own, which nothing upstream speaks.
+    closed_output::<T>(&stage, if mode == Output::Nagios { own } else { own.worst(forwarded) })
 }
 
 /// The input to read, if any.
@@ -272,10 +274,19 @@ fn end(stage: &Stage, result: Result<Done>, silent: bool, began: Instant) -> (Ex
             (done.exit, done.status.unwrap_or(Status::Ok))
         }
         Err(failure) => {
-            if stage.out.mode() != Output::Table {
-                say(&failure);
+            let mut exit = failure.class.exit();
+            match stage.out.mode() {
+                Output::Table => {}
+                // A plugin speaks on standard output alone, and what kept it from looking is unknown.
+                Output::Nagios => {
+                    let message = redact::scrub(&failure.message).replace(['|', '\n'], " ");
+                    stage.out.text(&format!("{} UNKNOWN - {message}", stage.tool.to_uppercase()));
+                    exit = Exit::NAGIOS_UNKNOWN;
+                }
+                Output::Records | Output::Raw => {
+                    say(&failure);
+                }
             }
-            let exit = failure.class.exit();
             (end.summary, end.hint, end.error_class) = (failure.message, failure.hint, Some(failure.class.name().into()));
             (exit, Status::Crit)
         }

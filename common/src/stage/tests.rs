@@ -23,6 +23,7 @@ struct Fake {
 impl Tool for Fake {
     const NAME: &'static str = "ml-fake";
     const AFTER: After = After::Ok;
+    const OUTPUTS: &'static [Output] = &[Output::Nagios];
     fn common(&self) -> &Common {
         &self.common
     }
@@ -218,4 +219,19 @@ fn quiet_prints_only_what_is_not_ok() {
     let stream = start("ml-a.1", false) + &end("ml-a.1", 0, Status::Ok);
     assert_eq!(run_fake(&["--quiet"], Some(&stream), None).1.len(), 0);
     assert_eq!(run_fake(&["--quiet", "--fail"], Some(&stream), None).1.len(), 1);
+}
+
+#[test]
+fn a_nagios_plugin_says_unknown_in_one_line_whatever_came_before() {
+    let bad = start("ml-a.1", false) + &end("ml-a.1", 5, Status::Crit);
+    for (args, exit, line) in [
+        (&["--after", "any", "--output", "nagios", "--fail"][..], 3, "ML-FAKE UNKNOWN - the server is gone\n"),
+        (&["--after", "any", "--output", "nagios", "--config", "nowhere.env"], 3, "ML-FAKE UNKNOWN - cannot read"),
+        (&["--after", "any", "--output", "nagios", "--warn"], 1, ""),
+    ] {
+        let buffer = Buffer::default();
+        let code = run_to(Box::new(buffer.clone()), args, Some(&bad), None);
+        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        assert!(code == exit && text.starts_with(line) && text.lines().count() <= 1, "{args:?}: {code} {text}");
+    }
 }
