@@ -47,6 +47,11 @@ have_c_compiler() {
     have cc && printf '#include <stdio.h>\n' | cc -E -o /dev/null -x c - 2>/dev/null
 }
 
+# For `make windows`: Debian's Rust with the sources of its standard library.
+have_debian_rust_sources() {
+    [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] && [ -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/std" ]
+}
+
 # What the checks below find missing, Rust apart: which of its packages will do is only known with a package list.
 missing=()
 have_postgresql || missing+=(postgresql)
@@ -60,7 +65,8 @@ fi
 need_rust=no
 find_rust >/dev/null || need_rust=yes
 if [ "$for_windows" = yes ]; then
-    windows_target_ready || missing+=(rustc-web cargo-web rust-web-src)
+    have_debian_rust_sources || missing+=(rustc-web cargo-web rust-web-src)
+    have x86_64-w64-mingw32-dlltool || missing+=(binutils-mingw-w64-x86-64)
 fi
 if [ ${#missing[@]} -eq 0 ] && [ "$need_rust" = no ]; then
     exit 0

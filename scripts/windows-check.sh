@@ -3,7 +3,7 @@
 #
 # With a Rust that has the target's standard library (rustup target add x86_64-pc-windows-gnu) that one is used. Otherwise Debian's
 # rustc-web, whose sources of the standard library are compiled once for the target into a sysroot of our own (1-2 minutes). No Windows
-# compiler or linker is needed, since nothing is linked.
+# compiler is needed, since nothing is linked; only mingw's dlltool, for the standard library's imports.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"

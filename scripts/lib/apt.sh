@@ -64,11 +64,6 @@ no_rust_package() {
     exit 1
 }
 
-# Does any Rust here have, or can it build, the standard library for Windows?
-windows_target_ready() {
-    [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] && [ -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/std" ]
-}
-
 # keep FILE: saves FILE, or that there was none, until restore_kept.
 keep() {
     if [ -e "$1" ] || [ -L "$1" ]; then
