@@ -154,7 +154,7 @@ stage() { # wanted tool percent-of-the-night arguments...
         exec </dev/null
     fi
     # shellcheck disable=SC2016 # expanded by the inner shell, whose id the tool takes over
-    exec sh -c 'echo $$ >>"$0" && exec "$@"' "$log/pids" "$@" 2>"$log/$tool.log"
+    exec sh -c 'echo $$ >>"$1" && shift && exec "$@"' run-nightly "$log/pids" "$@" 2>"$log/$tool.log"
 }
 night() {
     stage "$health" ml-health 10 |

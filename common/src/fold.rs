@@ -108,6 +108,12 @@ impl Verdict {
         self.stages.iter().filter(|stage| stage.died())
     }
 
+    /// The stages as they stand in the pipeline. A stage writes its start before it forwards any other, so within a run the starts come last
+    /// stage first.
+    pub fn in_order(&self) -> Vec<&StageState> {
+        self.stages.chunk_by(|a, b| a.run == b.run).flat_map(|run| run.iter().rev()).collect()
+    }
+
     /// The stages of one tool.
     pub fn of<'a>(&'a self, tool: &'a str) -> impl Iterator<Item = &'a StageState> {
         self.stages.iter().filter(move |stage| stage.tool == tool)

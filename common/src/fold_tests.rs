@@ -93,3 +93,10 @@ fn the_latest_word_on_an_id_counts() {
     assert_eq!(found, [("x", Status::Crit)]);
     assert_eq!(verdict.stages[0].worst, Some(Status::Crit));
 }
+
+#[test]
+fn stages_stand_in_the_order_of_the_pipeline() {
+    let verdict = fold(&[start("c.1"), start("b.1"), start("a.1"), end("a.1", 0, Status::Ok, None)]);
+    let order: Vec<_> = verdict.in_order().iter().map(|stage| stage.tool.as_str()).collect();
+    assert_eq!(order, ["a", "b", "c"]);
+}

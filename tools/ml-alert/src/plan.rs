@@ -42,7 +42,7 @@ pub fn message(verdict: &Verdict, missing: &[&str], context: &Context<'_>) -> Op
             format!("missing {tool}: it took no part in the run\nhint: check that it is installed and see the log of the run"),
         ));
     }
-    for stage in &verdict.stages {
+    for stage in verdict.in_order() {
         told.extend(ended_badly(stage, verdict));
     }
     for finding in &verdict.findings {

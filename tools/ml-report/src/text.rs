@@ -38,7 +38,7 @@ pub fn entry(verdict: &Verdict, facts: &Facts, run: &str, now: &str) -> String {
     if let Some(reason) = &facts.derive_stop {
         text.push_str(&format!("- Derivation stopped: {reason}\n"));
     }
-    for stage in verdict.stages.iter().filter(|stage| !stage.good()) {
+    for stage in verdict.in_order().into_iter().filter(|stage| !stage.good()) {
         text.push_str(&format!("- {}: {}\n", stage.tool, how_it_ended(stage)));
     }
     text.push('\n');
@@ -49,7 +49,7 @@ pub fn entry(verdict: &Verdict, facts: &Facts, run: &str, now: &str) -> String {
 pub fn summary(verdict: &Verdict, facts: &Facts, run: &str, log: Option<&str>) -> String {
     let system = verdict.system.as_deref().unwrap_or_default();
     let mut text = format!("{system}: run {run}, {}\n\n", outcome(verdict));
-    for stage in &verdict.stages {
+    for stage in verdict.in_order() {
         text.push_str(&format!("  {:<8} {:<11} {}\n", word(stage), stage.tool, how_it_ended(stage)));
     }
     if !facts.derive.is_empty() {
