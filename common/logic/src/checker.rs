@@ -5,7 +5,7 @@
 //! proved once. Every symbol looked at counts against `Limits::max_work`, which therefore bounds time and memory.
 
 use crate::error::{Error, Limits, Result};
-use crate::formula::{Formula, Sym};
+use crate::formula::{Formula, Sym, check_size};
 use std::collections::HashMap;
 
 /// What a proof may use.
@@ -127,9 +127,7 @@ impl Checker<'_> {
 
     /// Accounts for a statement that is kept.
     fn hold(&mut self, size: usize) -> Result<()> {
-        if size > self.limits.max_symbols {
-            return Err(self.limits.symbols_exceeded());
-        }
+        check_size(size, self.limits)?;
         self.spend(size)
     }
 
@@ -254,9 +252,7 @@ impl Checker<'_> {
             }
             symbols.push(sym);
             self.spend(1)?;
-            if symbols.len() > self.limits.max_symbols {
-                return Err(self.limits.symbols_exceeded());
-            }
+            check_size(symbols.len(), self.limits)?;
         }
         Ok(symbols)
     }

@@ -9,7 +9,7 @@
 //! [`Unifier::undo`] takes back exactly the merges that were made.
 
 use crate::error::{Error, Limits, Result};
-use crate::formula::{Formula, MAX_SIZE, Sym};
+use crate::formula::{Formula, MAX_SIZE, Sym, check_size};
 use crate::varmap::VarMap;
 
 /// A position of the workspace: where a subterm begins.
@@ -246,9 +246,7 @@ impl Unifier {
         self.stack.push(at);
         while let Some(at) = self.stack.pop() {
             let (class, node) = self.class(at);
-            if out.len() >= limits.max_symbols {
-                return Err(limits.symbols_exceeded());
-            }
+            check_size(out.len() + 1, limits)?;
             match node.sym.arity() {
                 0 => {
                     let mut number = node.state;
