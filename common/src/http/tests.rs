@@ -116,6 +116,20 @@ fn a_post_is_not_redirected_and_not_repeated_once_it_may_have_arrived() {
 }
 
 #[test]
+fn a_distant_host_is_asked_through_the_proxy() {
+    for (variable, scheme, port) in [("https_proxy", "https", 443), ("http_proxy", "http", 80)] {
+        let (proxy, requests) = stand_in(vec![answer("403 Forbidden", "", "")]);
+        let proxy = proxy.replace("http://", "http://user:secret@");
+        let options = Options { attempts: 1, ..Options::default() };
+        let client = Client::new(options, &|name| (name == variable).then(|| proxy.clone()));
+        let failure = client.get(&format!("{scheme}://example.invalid/secret"), &[]).unwrap_err();
+        assert_eq!(failure.message, format!("GET {scheme}://example.invalid: the proxy refuses"));
+        assert!(requests.recv().unwrap().starts_with(&format!("CONNECT example.invalid:{port} ")), "{scheme}");
+        assert!(!failure.for_people().contains("secret"));
+    }
+}
+
+#[test]
 fn only_the_origin_of_a_url_is_shown() {
     for (url, shown) in [
         ("https://user:pw@hooks.example.com/services/T0/B0/xyz?k=v", "https://hooks.example.com"),

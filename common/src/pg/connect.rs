@@ -262,7 +262,7 @@ impl Attempt<'_> {
     fn miss(&self, error: &postgres::Error, progress: &Progress) -> Miss {
         let secured = progress.secured.load(Ordering::Relaxed);
         let setting =
-            Setting { target: self.target, host: self.host, limit: self.limit, reached: progress.reached.load(Ordering::Relaxed), secured };
+            Setting { target: self.target, host: self.host, limit: self.limit, reached: progress.reached.load(Ordering::Relaxed) };
         let cause = failure::cause(error);
         let other_encryption = match self.encryption {
             Encryption::Plain => cause.refuses_login(),

@@ -45,7 +45,7 @@ fn from_server(db: &DbError) -> Failure {
 fn hint(code: &str, text: &str) -> Option<&'static str> {
     Some(match code {
         "28P01" => "correct the password: in DATABASE_URL, PGPASSWORD or ~/.pgpass (mode 0600), or ALTER ROLE ... PASSWORD",
-        "28000" => "let the role log in from here: pg_hba.conf, its encryption (sslmode), and ALTER ROLE ... LOGIN",
+        "28000" => "let the role log in from here: pg_hba.conf (it may want TLS: sslmode=require), and ALTER ROLE ... LOGIN",
         "3D000" => "create the database (createdb), or correct its name in DATABASE_URL or PGDATABASE",
         "42501" => "GRANT the role what it lacks, or connect as the owner",
         "53300" => "end idle sessions or raise max_connections",
@@ -122,27 +122,19 @@ pub(super) struct Setting<'a> {
     pub(super) limit: Duration,
     /// The socket was connected.
     pub(super) reached: bool,
-    /// TLS was in use.
-    pub(super) secured: bool,
 }
 
 impl Setting<'_> {
     /// Why no session was opened.
     pub(super) fn explain(&self, error: &postgres::Error) -> Failure {
         let at = self.host.shown();
-        let failure = match cause(error) {
+        match cause(error) {
             Cause::Server(db) => {
                 from_server(db).context(format_args!("database server {at} refuses {} as {}", self.target.database, self.target.user))
             }
             Cause::Io(io) => self.of_io(io, &at),
             Cause::Other if error.to_string() == timed_out().to_string() => self.silence(&at),
             Cause::Other => self.of_protocol(&chain(error), &at),
-        };
-        match (&failure.class, self.secured) {
-            (Class::Database, false) if failure.message.contains("28000") => {
-                failure.hint("check pg_hba.conf; it may want TLS (sslmode=require)")
-            }
-            _ => failure,
         }
     }
 
