@@ -1,4 +1,5 @@
 //! Writing into a ledger of the second generation, and proving again what was written.
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 use ml_common::signal::Cancel;
 use ml_common::{Class, Result};

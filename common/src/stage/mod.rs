@@ -67,6 +67,11 @@ pub trait Tool: clap::Parser {
         if Self::LOCK.is_some() { stage.target().map(Some) } else { Ok(None) }
     }
 
+    /// The lock that this call needs; a tool that only looks this time needs none.
+    fn lock(&self) -> Option<&'static str> {
+        Self::LOCK
+    }
+
     /// Sees each upstream record as it is forwarded.
     ///
     /// # Errors

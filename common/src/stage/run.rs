@@ -250,7 +250,7 @@ fn work<T: Tool>(tool: &mut T, stage: &Stage, after: After) -> Result<Done> {
         done.labels.insert("blocked_by".into(), blocker.as_str().into());
         return Ok(done);
     }
-    let _lock = match (T::LOCK, stage.dry_run) {
+    let _lock = match (tool.lock(), stage.dry_run) {
         (Some(name), false) => match tool.target(stage)? {
             Some(target) => Some(pg::lock::try_lock(&target, name, &stage.run)?),
             None => None,
