@@ -88,14 +88,14 @@ fn connect(session: &mut Session) -> Result<Finding> {
         *abort = Some(Box::new(pg::canceller(&client, &session.facts.target)));
     }
     session.client = Some(client);
-    Ok(verdict::connect(took))
+    Ok(verdict::connect(&session.facts.target.describe(), took))
 }
 
 /// Our own session is read-only, so the reset value tells what others get: server, database, role and connection options.
 const READ_ONLY: &str = "SELECT current_user::text, pg_catalog.pg_is_in_recovery(),
     (SELECT reset_val = 'on' FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only')";
 
-/// What a derivation needs and the role lacks, on the tables and (serial) sequences that there are.
+/// What a derivation needs and the role lacks, on the tables and (serial) sequences that there are. CASE, as WHERE keeps no order.
 const LACKING: &str = "WITH wanted (name, privilege) AS (VALUES ('statements', 'INSERT'), ('proofs', 'INSERT'), ('dependencies', 'INSERT'),
         ('proof_parents', 'INSERT'), ('runs', 'INSERT'), ('runs', 'UPDATE'), ('blocks', 'INSERT')),
     there AS (SELECT c.oid, c.relname::text AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -105,8 +105,8 @@ const LACKING: &str = "WITH wanted (name, privilege) AS (VALUES ('statements', '
     UNION ALL
     SELECT 'USAGE on ' || s.relname FROM there t JOIN pg_catalog.pg_depend d ON d.refobjid = t.oid AND d.deptype = 'a'
         AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-    JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-    WHERE NOT pg_catalog.has_sequence_privilege(s.oid, 'USAGE')";
+    JOIN pg_catalog.pg_class s ON s.oid = d.objid
+    WHERE CASE WHEN s.relkind = 'S' THEN NOT pg_catalog.has_sequence_privilege(s.oid, 'USAGE') ELSE false END";
 
 /// Asks only, and touches nothing.
 fn writable(session: &mut Session) -> Result<Finding> {

@@ -126,8 +126,12 @@ pub fn chain(report: &ChainReport) -> Finding {
     let notes = report.notes.iter().fold(String::new(), |text, note| format!("{text}; {note}"));
     let finding = Finding::ok("").value(report.blocks, "").metric("problems", report.problem_count);
     let Some(first) = report.problems.first() else {
-        let are = if report.blocks == 1 { "is" } else { "are" };
-        return Finding { summary: format!("{} {are} intact{notes}", counted(report.blocks, "block")), ..finding };
+        let intact = match report.blocks {
+            0 => "no block yet".to_owned(),
+            1 => "1 block is intact".to_owned(),
+            blocks => format!("{blocks} blocks are intact"),
+        };
+        return Finding { summary: intact + &notes, ..finding };
     };
     let more = report.problem_count.saturating_sub(1);
     let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };

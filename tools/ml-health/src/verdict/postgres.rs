@@ -27,10 +27,10 @@ pub struct Rights {
     pub lacking: Vec<String>,
 }
 
-/// A session opened after `took`.
-pub fn connect(took: Duration) -> Finding {
+/// A session with `target` opened after `took`.
+pub fn connect(target: &str, took: Duration) -> Finding {
     let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    Finding::ok(format!("connected in {ms} ms")).value(ms, "ms")
+    Finding::ok(format!("connected to {target} in {ms} ms")).value(ms, "ms")
 }
 
 /// Whether a derivation could write.
