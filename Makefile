@@ -14,7 +14,7 @@ help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 nightly: ## install what is missing, build, start private servers, run a whole night (EXTERNAL=1: on your own servers)
-	@scripts/nightly-local.sh
+	@scripts/nightly-local.sh $(ARGS)
 
 test: ## install what is missing, build, run all tests against private servers
 	@scripts/test.sh
