@@ -61,6 +61,15 @@ impl fmt::Display for Version {
     }
 }
 
+/// The database that a program is to work on, and the name that its sessions have there.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach<'a> {
+    /// The database.
+    pub target: &'a Target,
+    /// For `pg_stat_activity`.
+    pub application: &'a str,
+}
+
 /// PostgreSQL's client programs in one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Programs {
@@ -115,13 +124,15 @@ impl Programs {
         })
     }
 
-    /// `name` of these programs, with an environment that reaches `target` and holds no other PG* variable; the password is never an argument.
-    pub fn command(&self, name: &str, target: Option<&Target>) -> Command {
+    /// `name` of these programs, with an environment that reaches the target and holds no other PG* variable; the password is never an
+    /// argument.
+    pub fn command(&self, name: &str, reach: Option<Reach<'_>>) -> Command {
         let mut command = match &self.via {
             Via::Host => {
                 let mut command = Command::new(self.bin.join(executable(name)));
-                if let Some(target) = target {
-                    target.prepare(&mut command);
+                if let Some(reach) = reach {
+                    reach.target.prepare(&mut command);
+                    command.env("PGAPPNAME", reach.application);
                 }
                 command
             }
@@ -129,7 +140,7 @@ impl Programs {
                 let mut command = Command::new("docker");
                 command.args(["exec", "--interactive"]);
                 // Names only: docker takes the values from its own environment, so none is seen in the process list.
-                for (key, value) in target.map(inside).unwrap_or_default() {
+                for (key, value) in reach.map(inside).unwrap_or_default() {
                     command.arg("--env").arg(&key).env(key, value);
                 }
                 command.args(["--env", "LC_ALL", container, name]);
@@ -149,9 +160,10 @@ impl Programs {
 
 /// What reaches the server from within its own container: role, database and password; host, port, certificates and password file are the
 /// outside's.
-fn inside(target: &Target) -> Vec<(String, String)> {
+fn inside(Reach { target, application }: Reach<'_>) -> Vec<(String, String)> {
     let mut env: Vec<(String, String)> =
         target.child_env().into_iter().filter(|(key, _)| matches!(key.as_str(), "PGUSER" | "PGDATABASE" | "PGOPTIONS")).collect();
+    env.push(("PGAPPNAME".to_owned(), application.to_owned()));
     env.extend(target.password().map(|password| ("PGPASSWORD".to_owned(), password)));
     env
 }
@@ -286,7 +298,7 @@ mod tests {
         let env = |name: &str| (name == "PGPASSWORD").then(|| "s3cret-word".to_owned());
         let target = Target::resolve(Some("postgresql://ml@localhost:5433/mathledger"), &env).unwrap();
         let programs = Programs { via: Via::Docker("pg".into()), ..found(&["15.2"]).remove(0) };
-        let command = programs.command("pg_dump", Some(&target));
+        let command = programs.command("pg_dump", Some(Reach { target: &target, application: "ml-backup" }));
         let args: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
         assert_eq!(args.last().unwrap(), "pg_dump");
         assert!(args.contains(&"PGPASSWORD".to_owned()) && !args.concat().contains("s3cret"), "{args:?}");

@@ -1,0 +1,125 @@
+//! Running pg_dump, and what its failures mean.
+
+use ml_common::files::NewFile;
+use ml_common::signal::Cancel;
+use ml_common::{Class, Failure, Result, child, files};
+use ml_dump::programs::Reach;
+use ml_dump::{Programs, tables};
+use std::io;
+use std::time::Duration;
+
+/// How a dump is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Dump<'a> {
+    /// pg_dump, here or in a container.
+    pub programs: &'a Programs,
+    /// The database.
+    pub reach: Reach<'a>,
+    /// The snapshot to dump.
+    pub snapshot: &'a str,
+    /// Whether to compress.
+    pub compress: bool,
+    /// Another encoding than the database's.
+    pub encoding: Option<&'a str>,
+    /// How long pg_dump waits for a lock.
+    pub lock_timeout: Duration,
+}
+
+impl Dump<'_> {
+    /// Dumps into `file`.
+    ///
+    /// # Errors
+    /// Class Storage when the file cannot be written, else Database; and those of [`child::run`].
+    pub fn run(&self, file: &mut NewFile, cancel: &Cancel) -> Result<()> {
+        let mut command = self.programs.command("pg_dump", Some(self.reach));
+        // Never a question for a password; and flushing to disk is done when the file gets its name.
+        command.args(["--format=custom", "--no-password", "--no-sync"]).arg(format!("--snapshot={}", self.snapshot));
+        if !self.compress {
+            command.arg("--compress=0");
+        }
+        if let Some(encoding) = self.encoding {
+            command.arg(format!("--encoding={encoding}"));
+        }
+        if !self.lock_timeout.is_zero() {
+            command.arg(format!("--lock-wait-timeout={}", self.lock_timeout.as_millis()));
+        }
+        let direct = self.programs.on_this_machine();
+        if direct {
+            // pg_dump writes the places of the tables into a file that it can seek in; pg_restore -j is the faster for them.
+            command.arg("--file").arg(file.temporary_path());
+        }
+        let path = file.path().to_owned();
+        let (ended, ()) = child::run(command, cancel, None, |out| {
+            let written = if direct { io::copy(out, &mut io::sink()) } else { io::copy(out, file.file()) };
+            written.map(|_| ()).map_err(|error| files::storage(&error, &path, "cannot write"))
+        })?;
+        if ended.status.success() { Ok(()) } else { Err(explain(&ended.said())) }
+    }
+}
+
+/// What pg_dump's last words mean.
+fn explain(said: &str) -> Failure {
+    let said = said.replace("pg_dump: error: ", "").replace("pg_dump: ", "");
+    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    let failure = |class, hint: &str| Failure::new(class, format!("pg_dump failed: {said}")).hint(hint);
+    if has(&["No space left", "Disk quota exceeded"]) {
+        return failure(Class::Storage, "free space on that disk; nothing was left half-written");
+    }
+    if has(&["could not write", "could not open output file", "could not close", "Read-only file system", "Input/output error"]) {
+        return failure(Class::Storage, "check the disk and the permissions of BACKUP_DIR");
+    }
+    if has(&["server version mismatch"]) {
+        return failure(Class::Config, "install the server's version of pg_dump, set PG_BIN to its folder, or use --via docker:NAME");
+    }
+    if has(&["permission denied for"]) {
+        return failure(
+            Class::Database,
+            "the role must read every table and sequence: GRANT SELECT ON ALL TABLES and ON ALL SEQUENCES IN SCHEMA, or GRANT pg_read_all_data",
+        );
+    }
+    if has(&["lock timeout", "could not obtain lock"]) {
+        return failure(Class::Database, "somebody changes a table at this moment: try again, or raise LOCK_TIMEOUT_MS");
+    }
+    failure(Class::Database, "look into the server's log; a restart, a crash or the network ends connections")
+}
+
+/// What the database has and a dump has not, for the manifest.
+///
+/// # Errors
+/// Class Database.
+pub fn excluded(client: &mut postgres::Client) -> Result<Vec<String>> {
+    const FOREIGN: &str = "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+        WHERE c.relkind = 'f' ORDER BY 1, 2";
+    const UNLOGGED: &str = "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+        WHERE c.relkind = 'r' AND c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery() ORDER BY 1, 2";
+    let mut told = vec!["roles, passwords and tablespaces of the server (pg_dumpall --globals-only)".to_owned()];
+    for (sql, what) in [(FOREIGN, "rows of the foreign table"), (UNLOGGED, "rows of the unlogged table")] {
+        let rows = client.query(sql, &[]).map_err(ml_dump::failed("listing what is not dumped"))?;
+        told.extend(rows.iter().map(|row| format!("{what} {}", tables::shown(row.get(0), row.get(1)))));
+    }
+    Ok(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_of_pg_dump_decide_the_class() {
+        let cases = [
+            ("pg_dump: error: could not write to file: No space left on device", Class::Storage, "free space"),
+            ("pg_dump: error: could not open output file \"/x\": Permission denied", Class::Storage, "permissions"),
+            ("pg_dump: error: aborting because of server version mismatch", Class::Config, "PG_BIN"),
+            ("pg_dump: error: query failed: ERROR:  permission denied for sequence s", Class::Database, "SEQUENCES"),
+            ("pg_dump: error: query failed: ERROR:  canceling statement due to lock timeout", Class::Database, "LOCK_TIMEOUT_MS"),
+            ("pg_dump: error: connection to server was lost", Class::Database, "log"),
+            ("", Class::Database, "log"),
+        ];
+        for (said, class, hint) in cases {
+            let failure = explain(said);
+            assert_eq!(failure.class, class, "{said}");
+            assert!(failure.hint.as_deref().unwrap_or_default().contains(hint), "{said}: {failure:?}");
+            assert!(!failure.message.contains("error: "), "{}", failure.message);
+        }
+    }
+}
