@@ -87,6 +87,7 @@ pub const KEYS: &[Key] = &[
     ),
     key("PROGRESS_PATH", Kind::Path, Some("docs/progress.md"), "File that ml-report appends the night's entry to."),
     key("EXPORTS_DIR", Kind::Path, Some("exports"), "Folder of ml-export's files."),
+    key("EXPORT_COMPRESSION", Kind::Switch, Some("false"), "Whether ml-export compresses its files with zstd."),
     key("LOGS_DIR", Kind::Path, Some("logs"), "Folder of the nightly logs."),
     key("BACKUP_DIR", Kind::Path, Some("backups"), "Folder of the backups."),
     key("STATE_DIR", Kind::Path, Some("state"), "Folder of what must be remembered between runs: the outbox of undelivered alerts, locks."),

@@ -24,6 +24,7 @@ pub struct Settings {
     file: Option<PathBuf>,
     base: PathBuf,
     warnings: Vec<String>,
+    placeholders: Vec<(&'static str, String)>,
 }
 
 /// Looks up an environment variable.
@@ -52,6 +53,12 @@ impl Settings {
         }
         for pair in overrides {
             settings.override_with(pair)?;
+        }
+        // One that a later source has filled needs no words.
+        for (name, place) in std::mem::take(&mut settings.placeholders) {
+            if !settings.is_set(name) {
+                settings.warnings.push(format!("{place}: {name} still holds the placeholder of the example; it counts as not set"));
+            }
         }
         Ok(settings)
     }
@@ -112,12 +119,12 @@ impl Settings {
     }
 
     /// Sets a value; an empty one and an evident placeholder count as not set.
-    fn put(&mut self, key: &Key, value: String, place: &str) {
+    fn put(&mut self, key: &'static Key, value: String, place: &str) {
         let value = value.trim();
         if value.is_empty() {
             self.values.remove(key.name);
         } else if is_placeholder(value) {
-            self.warnings.push(format!("{place}: {} still holds the placeholder of the example; it counts as not set", key.name));
+            self.placeholders.push((key.name, place.to_owned()));
             self.values.remove(key.name);
         } else {
             match key.kind {
