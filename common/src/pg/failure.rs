@@ -61,6 +61,7 @@ fn hint(code: &str, text: &str) -> Option<&'static str> {
         "57P01" => "the server is shutting down or the session was terminated: try again when it is back",
         "57P03" => "the server is starting, stopping or recovering: wait and try again",
         "42P01" | "42703" | "3F000" => "the schema is not the expected one: check the database's name, or run ml-migrate",
+        "22021" => "the database holds bytes that are no text (its encoding is likely SQL_ASCII): find and correct them",
         "25P03" => "idle_in_transaction_session_timeout ended the session: raise it for this role",
         _ => return None,
     })
