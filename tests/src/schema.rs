@@ -60,7 +60,9 @@ mod tests {
             line[key] = value;
             line
         };
-        for (key, value) in [("extra", json!(1)), ("rows", json!("7")), ("status", json!("fine")), ("kind", json!("gauge")), ("exit", json!(0))] {
+        for (key, value) in
+            [("extra", json!(1)), ("rows", json!("7")), ("status", json!("fine")), ("kind", json!("gauge")), ("exit", json!(0))]
+        {
             assert!(refused(with(key, value)), "{key}");
         }
         check_line(&with("metrics", json!({"a": 1, "b": "c", "d": true})));

@@ -35,7 +35,8 @@ fn record_schema() {
 #[test]
 fn record_reference() {
     let schema = open_schema();
-    let mut text = format!("# Records\n\n{NOTE}One JSON object a line, ASCII only. Every record has the fields of the head and those of its kind.\n");
+    let mut text =
+        format!("# Records\n\n{NOTE}One JSON object a line, ASCII only. Every record has the fields of the head and those of its kind.\n");
     text.push_str("Readers forward what they do not know; within version 1 fields are only ever added.\n");
     text.push_str(&table("The head", "What every record has.", &schema, &schema));
     for kind in ["start", "check", "step", "statement", "alert", "end"] {
@@ -81,7 +82,12 @@ fn type_of(field: &Value, schema: &Value) -> String {
         return words(&target["oneOf"]).map_or_else(|| "scalar".into(), |words| words.join(", "));
     }
     if let Some(options) = field["anyOf"].as_array() {
-        return options.iter().filter(|option| option["type"] != "null").map(|option| type_of(option, schema)).collect::<Vec<_>>().join(" or ");
+        return options
+            .iter()
+            .filter(|option| option["type"] != "null")
+            .map(|option| type_of(option, schema))
+            .collect::<Vec<_>>()
+            .join(" or ");
     }
     let name = |name: &Value| match name.as_str().unwrap_or_default() {
         "object" => "map of scalars".into(),
@@ -96,7 +102,9 @@ fn type_of(field: &Value, schema: &Value) -> String {
 
 #[test]
 fn settings_reference() {
-    let mut text = format!("# Settings\n\n{NOTE}Flags (`--set KEY=VALUE`) over environment over `config/nightly.env` (`--config FILE`). The file is KEY=VALUE as\n");
+    let mut text = format!(
+        "# Settings\n\n{NOTE}Flags (`--set KEY=VALUE`) over environment over `config/nightly.env` (`--config FILE`). The file is KEY=VALUE as\n"
+    );
     text.push_str("`docker --env-file` reads it. Relative paths start at the folder above `config/`. Secrets may come as `KEY_FILE`,\nthe name of a file that holds the value.\n\n");
     text.push_str("| key | value | default | effect |\n|---|---|---|---|\n");
     for key in KEYS {
@@ -118,7 +126,9 @@ fn settings_reference() {
 
 #[test]
 fn exit_codes() {
-    let mut text = format!("# Exit codes\n\n{NOTE}One table for all tools. A pipeline exits with the worst code of its stages; from best to worst:\n\n");
+    let mut text = format!(
+        "# Exit codes\n\n{NOTE}One table for all tools. A pipeline exits with the worst code of its stages; from best to worst:\n\n"
+    );
     text.push_str("| code | meaning |\n|---|---|\n");
     for (code, meaning) in TABLE {
         text.push_str(&format!("| {code} | {meaning} |\n"));

@@ -1,0 +1,151 @@
+//! A night runs end to end, on real servers, through the wrapper that people schedule.
+
+mod support;
+
+use ml_common::signal::Cancel;
+use ml_ledger::chain::verify_chain;
+use ml_ledger::reprove::reprove;
+use ml_ledger::shape::Shape;
+use ml_ledger::statements::Sample;
+use ml_tests::Tool;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use support::{Site, ended, one, printed};
+
+const TOOLS: [&str; 7] = ["ml-health", "ml-derive", "ml-export", "ml-backup", "ml-vacuum", "ml-alert", "ml-report"];
+
+/// The theorems are re-proven, the chain is whole, nothing stands twice.
+fn ledger_is_sound(site: &Site) {
+    let mut client = site.db.client();
+    let shape = Shape::discover(&mut client).unwrap();
+    let report = reprove(&mut client, &shape, Sample::All, &Cancel::default()).unwrap();
+    assert!(report.failed.is_empty() && report.proven == report.checked && report.checked > 0, "{report:?}");
+    let chain = verify_chain(&mut client, &shape, &Cancel::default()).unwrap();
+    assert!(chain.is_intact(), "{chain:?}");
+    assert_eq!(site.number("SELECT count(*) - count(DISTINCT hash) FROM statements"), 0);
+}
+
+/// The exported file of every table holds what the table holds.
+fn export_equals_database(site: &Site, records: &[Value]) {
+    let steps = records.iter().filter(|record| record["tool"] == "ml-export" && record["kind"] == "step" && record["rows"].is_u64());
+    let mut tables = BTreeMap::new();
+    for step in steps {
+        let id = step["id"].as_str().unwrap();
+        if let Some(table) = id.strip_prefix("export.") {
+            let text = std::fs::read_to_string(step["path"].as_str().unwrap()).unwrap();
+            let rows = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
+            assert_eq!(step["rows"].as_u64().unwrap(), rows.len() as u64, "{table}");
+            assert_eq!(site.number(&format!("SELECT count(*) FROM {table}")), rows.len() as i64, "{table}");
+            tables.insert(table.to_owned(), rows);
+        }
+    }
+    assert_eq!(tables.keys().map(String::as_str).collect::<Vec<_>>(), ["blocks", "dependencies", "lemma_cache", "proofs", "statements"]);
+    let mut hashes: Vec<&str> = tables["statements"].iter().map(|row| row["hash"].as_str().unwrap()).collect();
+    hashes.sort_unstable();
+    let stored = site.db.client().query("SELECT hash FROM statements ORDER BY hash COLLATE \"C\"", &[]).unwrap();
+    assert_eq!(hashes, stored.iter().map(|row| row.get::<_, &str>(0)).collect::<Vec<_>>());
+}
+
+#[test]
+fn two_nights_from_an_empty_ledger() {
+    let site = Site::with_ledger("nights");
+    let first = site.wrapper().run();
+    let records = site.stream();
+    assert_eq!(first.code, 0, "{}\n{}", first.stdout, first.stderr);
+    for tool in TOOLS {
+        let (status, exit) = ended(&records, tool);
+        assert!(exit == 0 || (tool == "ml-health" && status == "warn" && exit == 1), "{tool}: {status} {exit}");
+    }
+    let derived = &one(&records, "ml-derive", "end", None)["metrics"];
+    let new = derived["new_statements"].as_i64().unwrap();
+    assert!(new > 0 && new <= 40, "{derived}");
+    assert_eq!(site.number("SELECT count(*) FROM blocks"), 1);
+    assert_eq!(redis_length(&site), derived["enqueued"].as_i64().unwrap());
+    ledger_is_sound(&site);
+    export_equals_database(&site, &records);
+    assert!(first.stdout.contains("new") && first.stdout.contains(".dump"), "{}", first.stdout);
+
+    let dump = one(&records, "ml-backup", "step", Some("dump"))["path"].as_str().unwrap().to_owned();
+    let drill = site.tool("ml-restore").arg("--scratch").arg(&dump).run().expect_code(0);
+    assert_eq!(drill.end()["status"], "ok");
+
+    let before = site.number("SELECT count(*) FROM statements");
+    let second = site.wrapper().run();
+    let records = site.stream();
+    assert_eq!(second.code, 0, "{}\n{}", second.stdout, second.stderr);
+    let new = one(&records, "ml-derive", "end", None)["metrics"]["new_statements"].as_i64().unwrap();
+    assert!(new > 0, "the second night continues");
+    assert_eq!(site.number("SELECT count(*) FROM statements"), before + new);
+    assert_eq!(site.number("SELECT max(block_number) - min(block_number) + 1 - count(*) FROM blocks"), 0);
+    ledger_is_sound(&site);
+    export_equals_database(&site, &records);
+    let progress = std::fs::read_to_string(site.path().join("docs/progress.md")).unwrap();
+    assert_eq!(progress.matches("## ").count(), 2, "{progress}");
+}
+
+fn redis_length(site: &Site) -> i64 {
+    let mut redis = site.redis.connection();
+    redis::cmd("LLEN").arg("ml:jobs").query(&mut redis).unwrap()
+}
+
+#[test]
+fn a_dry_night_changes_nothing() {
+    let site = Site::with_ledger("dry");
+    site.wrapper().run().expect_code(0);
+    let dump = || {
+        let program = ml_tests::Cluster::shared().bin().join("pg_dump");
+        let dump = Tool::foreign(program).arg("--inserts").arg(site.db.url()).run().expect_code(0).stdout;
+        // Each dump carries a random token of its own.
+        dump.lines().filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict")).collect::<Vec<_>>().join("\n")
+    };
+    let before = (dump(), site.files(), redis_length(&site), site.hook.requests().len());
+    let night = site.wrapper().arg("--dry-run").run();
+    assert_eq!(night.code, 0, "{}\n{}", night.stdout, night.stderr);
+    let after = (dump(), site.files(), redis_length(&site), site.hook.requests().len());
+    assert!(before.0 == after.0, "the database changed");
+    let names = |files: &[(std::path::PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&before.1), names(&after.1));
+    assert!(before.1 == after.1 && before.2 == after.2 && before.3 == after.3, "a file, the queue or the webhook changed");
+}
+
+#[test]
+fn no_secret_is_printed_kept_or_in_the_process_list() {
+    let site = Site::with_ledger("secrets");
+    let mut running = site.wrapper().arg("--verbose").spawn();
+    let mut processes = String::new();
+    while running.is_running() {
+        processes.push_str(&ml_tests::tool::process_list());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let night = running.wait().expect_code(0);
+    let mut seen = printed(&night) + &processes;
+    for (path, bytes) in site.files() {
+        // The settings hold the secrets; the dump holds data alone, and none of them either.
+        if path != site.config() {
+            seen.push_str(&String::from_utf8_lossy(&bytes));
+        }
+    }
+    assert!(processes.contains("ml-backup") && seen.len() > 10_000);
+    for secret in [site.db.password(), site.redis.password(), "secret-of-the-webhook"] {
+        assert!(!seen.contains(secret), "a secret is in the open: {:?}", seen.lines().find(|line| line.contains(secret)));
+    }
+}
+
+#[test]
+fn the_wrapper_takes_the_old_flags_and_refuses_nonsense() {
+    let site = Site::with_ledger("flags");
+    let night = site.wrapper().args(["--skip-health-check", "--skip-derivation", "--skip-snapshot", "--skip-maintenance"]).run();
+    let records = site.stream();
+    assert_eq!(night.code, 0, "{}\n{}", night.stdout, night.stderr);
+    let mut tools: Vec<&str> =
+        records.iter().filter(|record| record["kind"] == "start").map(|record| record["tool"].as_str().unwrap()).collect();
+    tools.sort_unstable();
+    assert_eq!(tools, ["ml-alert", "ml-backup", "ml-report"]);
+    for (args, code) in [(&["--nonsense"][..], 64), (&["--config", "/nowhere/nightly.env"], 78), (&["--config"], 64)] {
+        let refused = site.wrapper().args(args).run();
+        assert!(refused.code == code && refused.stderr.contains("hint:"), "{args:?}: {} {}", refused.code, refused.stderr);
+    }
+    assert_eq!(site.wrapper().arg("--help").run().code, 0);
+    let short = site.wrapper().env("NIGHT_DEADLINE", "tomorrow").run();
+    assert_eq!(short.code, 78, "{}", short.stderr);
+}
