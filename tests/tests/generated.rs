@@ -1,6 +1,7 @@
 //! Documents that are generated from the code stand in docs/ as they would be generated now.
 //!
 //! `make generate` sets UPDATE_GENERATED=1, which writes them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed assumption fails the test")]
 
 use ml_common::exit::TABLE;
 use ml_common::settings::{KEYS, Kind};

@@ -1,5 +1,5 @@
 //! A place where nights run: a folder with settings, a migrated ledger, a queue, a webhook.
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "each test program uses a part of it, and fails where it fails")]
 
 use ml_tests::schema::check_line;
 use ml_tests::{Cluster, HttpStandIn, Output, RedisServer, Response, TempDir, TestDb, Tool};

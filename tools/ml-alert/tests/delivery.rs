@@ -1,5 +1,6 @@
 //! ml-alert against a webhook that answers, refuses or is not there.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed assumption fails the test")]
 
 use ml_tests::{HttpStandIn, Output, Response, TempDir, Tool};
 use serde_json::{Value, json};
