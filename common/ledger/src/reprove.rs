@@ -125,6 +125,9 @@ fn judge(stored: &Stored, term: Option<&ProofTerm>, known: &HashMap<String, Prem
     if hash::statement_text(&stored.canonical) != stored.hash.to_ascii_lowercase() {
         return Outcome::Wrong("the hash is not that of the text".to_owned());
     }
+    if term.is_none() && stored.proof_term.is_some() && stored.prover.as_deref() == Some(PROVER) {
+        return Outcome::Wrong("its proof term is not one that we write".to_owned());
+    }
     if stored.is_axiom && term.is_none() {
         return Outcome::Axiom;
     }
@@ -183,6 +186,7 @@ fn by_parents(stored: &Stored, claimed: &Formula, known: &HashMap<String, Premis
         }
         if let (Some(parent), Some(own)) = (premise.depth, stored.depth)
             && parent >= own
+            && !premise.is_axiom
         {
             return Outcome::Wrong(format!("its depth is {own} and that of its parent {hash} is {parent}"));
         }

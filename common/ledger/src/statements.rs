@@ -97,10 +97,13 @@ fn select(shape: &Shape, sample: Sample) -> Result<String> {
     let column = |name, type_name| shape.or_null("statements", name, "s", type_name);
     let hash = shape.hex("statements", "hash", "s");
     let (depth, created) = (column("derivation_depth", "bigint"), column("created_at", "timestamptz"));
-    let order = match sample {
-        Sample::All => format!("ORDER BY {depth} NULLS FIRST, s.hash"),
-        Sample::First(n) => format!("ORDER BY {depth} NULLS FIRST, s.hash LIMIT {n}"),
-        Sample::Random(n) => format!("ORDER BY random() LIMIT {n}"),
+    let order = format!("ORDER BY {depth} NULLS FIRST, s.hash");
+    let statements = shape.sql("statements");
+    // Chosen and sorted before anything is looked up for them.
+    let chosen = match sample {
+        Sample::All => format!("(SELECT * FROM {statements} s {order})"),
+        Sample::First(n) => format!("(SELECT * FROM {statements} s {order} LIMIT {n})"),
+        Sample::Random(n) => format!("(SELECT * FROM {statements} s ORDER BY random() LIMIT {n})"),
     };
     let theory = match shape.theory_column() {
         Some(key) => format!("(SELECT t.name::text FROM {} t WHERE t.id = s.{key})", shape.sql("theories")),
@@ -113,14 +116,13 @@ fn select(shape: &Shape, sample: Sample) -> Result<String> {
         "SELECT s.id::text, {hash}, s.content_norm::text, {depth}, {}, {}, {},
             pg_catalog.to_char({created} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), {theory},
             proof.prover, proof.term, {}, {}
-        FROM {} s LEFT JOIN LATERAL (SELECT p.id, {} AS prover, {} AS term FROM {} p
+        FROM {chosen} s LEFT JOIN LATERAL (SELECT p.id, {} AS prover, {} AS term FROM {} p
             WHERE p.statement_id = s.id AND {} = 'success' ORDER BY ({mark}) DESC NULLS LAST, {first} LIMIT 1) proof ON true {order}",
         column("is_axiom", "boolean"),
         column("derivation_rule", "text"),
         column("status", "text"),
         ordered_parents(shape),
         used_statements(shape),
-        shape.sql("statements"),
         proof("prover"),
         proof("proof_term"),
         shape.sql("proofs"),

@@ -35,7 +35,7 @@ pub struct NewTheorem {
 }
 
 /// Records the theorems and gives the hashes of those that are new to the ledger as theorems, in the given order: what it did not hold at
-/// all, and what it held as open or unknown, which is proven from now on. What it holds as proven is left as it is.
+/// all, and what it held as open or unknown, which is proven from now on. What it holds as proven is left as it is, but for the mark of an axiom.
 ///
 /// # Errors
 /// Class Database: a ledger of the first generation, a premise that is not there, or one that the ledger says is disproven.
@@ -47,6 +47,7 @@ pub fn insert_theorems(tx: &mut Transaction<'_>, shape: &Shape, system_id: &str,
         writer.refuse_disproven(tx, batch)?;
         new.extend(writer.statements(tx, batch)?);
         new.extend(writer.prove_open(tx, batch)?);
+        writer.mark_axioms(tx, batch)?;
     }
     let added: Vec<&NewTheorem> = theorems.iter().filter(|theorem| new.remove(&theorem.hash)).collect();
     for batch in added.chunks(BATCH) {
@@ -134,6 +135,17 @@ impl Writer<'_> {
         let doing = "marking open statements as proven";
         let rows = tx.query(&sql, &[&hashes, &rules, &depths]).map_err(failed(doing))?;
         rows.iter().map(|row| row.try_get(0)).collect::<std::result::Result<_, _>>().map_err(failed(doing))
+    }
+
+    /// What was a theorem of other axioms may be an axiom now; proofs that rest on it are checked against this mark.
+    fn mark_axioms(&self, tx: &mut Transaction<'_>, batch: &[NewTheorem]) -> Result<()> {
+        let axioms: Vec<&str> = batch.iter().filter(|theorem| theorem.is_axiom).map(|theorem| theorem.hash.as_str()).collect();
+        if axioms.is_empty() {
+            return Ok(());
+        }
+        let sql =
+            format!("UPDATE {} SET is_axiom = true WHERE hash = ANY($1::text[]) AND is_axiom IS NOT TRUE", self.shape.sql("statements"));
+        tx.execute(&sql, &[&axioms]).map_err(failed("marking axioms")).map(drop)
     }
 
     fn proofs(&self, tx: &mut Transaction<'_>, batch: &[&NewTheorem]) -> Result<()> {

@@ -1,4 +1,5 @@
 //! Reading ledgers of both generations, as they are found.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 use ml_common::signal::Cancel;

@@ -1,4 +1,5 @@
 //! Writing into a ledger of the second generation, and proving again what was written.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 use ml_common::signal::Cancel;
@@ -134,6 +135,24 @@ fn an_open_statement_is_answered_and_a_disproven_one_refused() {
 }
 
 #[test]
+fn a_theorem_of_other_axioms_can_become_an_axiom() {
+    let mut ledger = ledger("axiom");
+    ledger.write(&theorems()).unwrap();
+    let promoted = "p->q->r->q";
+    let axiom =
+        NewTheorem { hash: digest(promoted), canonical: promoted.into(), rule: "axiom".into(), is_axiom: true, ..NewTheorem::default() };
+    let axioms: Vec<Formula> = [K, promoted].map(|text| text.parse().unwrap()).into();
+    let parents = [digest(K), digest(promoted)].into();
+    let proof_term = Some(proof_term::encode("D12", &axioms));
+    let conclusion = ml_logic::detach(&axioms[0], &axioms[1], &ml_logic::Limits::default()).unwrap().unwrap().to_string();
+    let new =
+        NewTheorem { hash: digest(&conclusion), canonical: conclusion, rule: "mp".into(), depth: 1, parents, proof_term, is_axiom: false };
+    assert_eq!(ledger.write(&[axiom, new.clone()]).unwrap().0, [new.hash]);
+    let report = ledger.reprove();
+    assert_eq!((report.failures, report.axioms), (0, 4), "{report:?}");
+}
+
+#[test]
 fn a_missing_premise_is_refused() {
     let mut ledger = ledger("premise");
     let failure = ledger.write(&theorems()[1..2]).unwrap_err();
@@ -198,6 +217,7 @@ fn every_way_of_tampering_with_a_theorem_is_found() {
             "UPDATE proofs SET proof_term = replace(proof_term, 'CpCqp,', 'p,')".into(),
             "axiom 1 of its proof is no axiom of the ledger".into(),
         ),
+        ("UPDATE proofs SET proof_term = replace(proof_term, 'D21 ', 'D2 ')".into(), "its proof term is not one that we write".into()),
         (format!("UPDATE statements SET is_axiom = false WHERE hash = '{}'", digest(S)), "axiom 2 of its proof is no axiom".into()),
         (
             format!("UPDATE statements SET derivation_depth = 2 WHERE hash = '{first}'"),

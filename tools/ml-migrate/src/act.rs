@@ -30,7 +30,8 @@ fn status(stage: &Stage, plan: &Plan) -> Done {
     let (exit, status, hint) = if let Some(refusal) = &plan.refusal {
         (Class::Database.exit(), Status::Crit, refusal.hint.clone())
     } else if plan.pending() > 0 {
-        (Exit::GENERAL, Status::Warn, Some("ml-migrate up applies what is pending".to_owned()))
+        let does = if plan.usable { "applies what is pending" } else { "creates the ledger in it" };
+        (Exit::GENERAL, Status::Warn, Some(format!("ml-migrate up {does}")))
     } else if let Some((_, hint)) = plan.lacking() {
         (Exit::GENERAL, Status::Warn, Some(hint.to_owned()))
     } else {
@@ -127,7 +128,7 @@ fn check(stage: &Stage, plan: &Plan, status: Status, hint: Option<String>) {
         value: Some(applied.into()),
         unit: Some("migrations".to_owned()),
         summary: plan.summary(),
-        hint: hint.or_else(|| (!plan.usable).then(|| "ml-migrate up creates the ledger in an empty database".to_owned())),
+        hint,
         error_class: plan.refusal.as_ref().map(|refusal| refusal.class.name().to_owned()),
         evidence: plan.differences.clone(),
         labels: Map::from([

@@ -1,4 +1,5 @@
 //! ml-migrate on real databases: empty, of both generations, newer, foreign, forbidden, contended and interrupted.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 use ml_tests::{Cluster, Output, TestDb, Tool, ledger};
