@@ -83,6 +83,12 @@ impl Running {
         self.collect(status, &stdout)
     }
 
+    /// Whether it has not ended yet. What it prints is read meanwhile, so that it does not wait for a reader.
+    pub fn is_running(&mut self) -> bool {
+        self.stdout();
+        self.child.try_wait().expect("a child can be waited for").is_none()
+    }
+
     pub(crate) fn ended(&mut self) -> ExitStatus {
         loop {
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
