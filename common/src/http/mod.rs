@@ -103,6 +103,14 @@ pub fn origin(url: &str) -> String {
     }
 }
 
+/// Whether a URL can be asked at all.
+///
+/// # Errors
+/// Class `Config`; the message repeats nothing of the URL.
+pub fn check_url(url: &str) -> Result<()> {
+    parse(url).map(|_| ())
+}
+
 fn shown_host(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
     uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))

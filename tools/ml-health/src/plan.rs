@@ -1,7 +1,7 @@
 //! Which checks there are, in which order they are told, and which of them a call asks for.
 
 use crate::lane::{Entry, Lane};
-use crate::probe::{Facts, api, disk, ledger, postgres, redis, settings};
+use crate::probe::{Facts, HEALTH_URL, METRICS_URL, api, disk, ledger, postgres, redis, settings};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ pub fn lanes(facts: &Arc<Facts>, choice: &Choice) -> Vec<Lane> {
         Lane::new(settings::CHECKS, &chosen, |_| Ok(a)),
         Lane::new(postgres::CHECKS.iter().chain(ledger::CHECKS), &chosen, |abort| Ok(postgres::Session::new(b, abort))),
         Lane::new(redis::CHECKS, &chosen, |_| redis::Queue::new(c)),
-        Lane::new(api::HEALTH, &chosen, |_| api::Endpoint::new(d, "HEALTH_URL")),
-        Lane::new(api::METRICS, &chosen, |_| api::Endpoint::new(e, "METRICS_URL")),
+        Lane::new(api::HEALTH, &chosen, |_| api::Endpoint::new(d, HEALTH_URL)),
+        Lane::new(api::METRICS, &chosen, |_| api::Endpoint::new(e, METRICS_URL)),
         Lane::new(disk::EXPORTS, &chosen, |_| Ok(disk::Folder::new(f, "EXPORTS_DIR"))),
         Lane::new(disk::BACKUPS, &chosen, |_| Ok(disk::Folder::new(g, "BACKUP_DIR"))),
     ];
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn needs_are_followed_in_both_directions() {
-        assert_eq!(choice(&["ledger.chain"], &[]), ["postgres.connect", "ledger.schema", "ledger.chain"]);
+        assert_eq!(choice(&["ledger.chain"], &[]), ["postgres.connect", "ledger.schema", "ledger.tables", "ledger.chain"]);
         assert_eq!(choice(&["redis", "disk.exports"], &["redis.memory"]), ["redis.ping", "redis.queue", "disk.exports"]);
         let without = choice(&[], &["postgres.connect"]);
         assert!(without.iter().all(|id| !id.starts_with("postgres") && !id.starts_with("ledger")), "{without:?}");

@@ -6,10 +6,21 @@ use crate::verdict::ledger as verdict;
 use ml_common::{Result, pg};
 use ml_ledger::{chain, counts, theories};
 
-const SCHEMA: &[&str] = &["postgres.connect", "ledger.schema"];
+/// All rest on the tables; one missing grant is one finding.
+const NEEDS: &[&str] = &["postgres.connect", "ledger.schema", "ledger.tables"];
+
+/// The figures are counted once, for the first check that shows some.
+const FIGURES: &[&str] = &["postgres.connect", "ledger.schema", "ledger.tables", "ledger.statements"];
+
+/// The tables that these checks read.
+const READ: [&str; 5] = ["blocks", "proofs", "schema_migrations", "statements", "theories"];
 
 const fn check(id: &'static str, probe: fn(&mut Session) -> Result<Finding>) -> Check<Session> {
-    Check { id, gate: false, needs: SCHEMA, on_error: OnError::Unknown, probe }
+    Check { id, gate: false, needs: NEEDS, on_error: OnError::Unknown, probe }
+}
+
+const fn figure(id: &'static str, probe: fn(&mut Session) -> Result<Finding>) -> Check<Session> {
+    Check { needs: FIGURES, ..check(id, probe) }
 }
 
 /// The second part of the PostgreSQL lane; the chain last, for it can take long.
@@ -20,14 +31,14 @@ pub const CHECKS: &[Check<Session>] = &[
         on_error: OnError::Crit,
         ..check("ledger.schema", |s| Ok(verdict::schema(s.ledger()?.1)))
     },
-    check("ledger.tables", tables),
+    Check { needs: &["postgres.connect", "ledger.schema"], ..check("ledger.tables", tables) },
     check("ledger.migrations", migrations),
     check("ledger.base-theory", base_theory),
     check("ledger.statements", |s| Ok(verdict::statements(&s.figures()?))),
-    check("ledger.success-rate", |s| Ok(verdict::success_rate(&s.figures()?, &s.facts.limits))),
-    check("ledger.error-rate", |s| Ok(verdict::error_rate(&s.figures()?, &s.facts.limits))),
-    check("ledger.recent-proofs", |s| Ok(verdict::recent_proofs(&s.figures()?))),
-    check("ledger.blocks", |s| Ok(verdict::blocks(&s.figures()?))),
+    figure("ledger.success-rate", |s| Ok(verdict::success_rate(&s.figures()?, &s.facts.limits))),
+    figure("ledger.error-rate", |s| Ok(verdict::error_rate(&s.figures()?, &s.facts.limits))),
+    figure("ledger.recent-proofs", |s| Ok(verdict::recent_proofs(&s.figures()?))),
+    figure("ledger.blocks", |s| Ok(verdict::blocks(&s.figures()?))),
     Check { gate: true, on_error: OnError::CritButTime, ..check("ledger.chain", verify_chain) },
 ];
 
@@ -35,9 +46,11 @@ fn tables(session: &mut Session) -> Result<Finding> {
     let failed = |error| pg::failure(&error, "asking for the right to read");
     let (client, shape) = session.ledger()?;
     let present = counts::tables(shape);
-    let names: Vec<String> = present.iter().map(|table| shape.sql(table)).collect();
-    let sql = "SELECT name FROM pg_catalog.unnest($1::text[]) AS name WHERE NOT pg_catalog.has_table_privilege(name, 'SELECT')";
-    let rows = client.query(sql, &[&names]).map_err(failed)?;
+    let (read, names): (Vec<&str>, Vec<String>) =
+        present.iter().filter(|table| READ.contains(table)).map(|table| (*table, shape.sql(table))).unzip();
+    let sql = "SELECT t.name FROM unnest($1::text[], $2::text[]) AS t (name, quoted)
+        WHERE NOT pg_catalog.has_table_privilege(t.quoted, 'SELECT')";
+    let rows = client.query(sql, &[&read, &names]).map_err(failed)?;
     let unreadable: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<std::result::Result<_, _>>().map_err(failed)?;
     Ok(verdict::tables(shape, present.len(), &unreadable))
 }

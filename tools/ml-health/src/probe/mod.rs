@@ -12,6 +12,11 @@ use ml_common::settings::Settings;
 use ml_common::signal::Cancel;
 use ml_common::{Result, Stage, pg};
 
+/// The setting that names the API's health endpoint.
+pub const HEALTH_URL: &str = "HEALTH_URL";
+/// The setting that names the API's metrics endpoint.
+pub const METRICS_URL: &str = "METRICS_URL";
+
 /// What the probes have at hand.
 pub struct Facts {
     /// The settings in force.
@@ -43,6 +48,10 @@ impl Facts {
         let mut redis = stage.settings.get("REDIS_URL").map(ml_common::redis::Target::parse).transpose()?;
         if let Some(redis) = &mut redis {
             (redis.connect_timeout, redis.response_timeout) = (deadline, deadline);
+        }
+        for key in [HEALTH_URL, METRICS_URL] {
+            let checked = stage.settings.get(key).map_or(Ok(()), ml_common::http::check_url);
+            checked.map_err(|failure| failure.context(key))?;
         }
         let (settings, cancel) = (stage.settings.clone(), stage.cancel.clone());
         Ok(Facts { limits, target: stage.target()?, options, redis, settings, cancel })

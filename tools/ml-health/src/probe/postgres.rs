@@ -34,7 +34,7 @@ pub struct Session {
     abort: Abort,
     client: Option<Client>,
     shape: Option<Shape>,
-    figures: Option<Result<Figures>>,
+    figures: Option<Figures>,
 }
 
 impl Session {
@@ -68,15 +68,15 @@ impl Session {
     /// The ledger's figures, counted once.
     ///
     /// # Errors
-    /// Class Database, the same each time.
+    /// Class Database.
     pub fn figures(&mut self) -> Result<Figures> {
         if let Some(known) = &self.figures {
-            return known.clone();
+            return Ok(known.clone());
         }
         let (client, shape) = self.ledger()?;
-        let figures = ml_ledger::figures(client, shape);
+        let figures = ml_ledger::figures(client, shape)?;
         self.figures = Some(figures.clone());
-        figures
+        Ok(figures)
     }
 }
 
