@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// The layers below have the check's time as their limit and say more when it is over; so much later this one steps in.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 1000 });
 
 /// How often a waiting lane looks for a signal.
 const POLL: Duration = Duration::from_millis(50);
@@ -176,3 +176,7 @@ enum Waited {
     Late,
     Gone,
 }
+
+#[cfg(test)]
+#[path = "lane_tests.rs"]
+mod tests;

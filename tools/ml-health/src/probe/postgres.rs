@@ -189,3 +189,35 @@ fn hidden(client: &mut Client) -> Result<u64> {
     let hidden: i64 = client.query_one(HIDDEN, &[]).and_then(|row| row.try_get(0)).map_err(failed)?;
     Ok(u64::try_from(hidden).unwrap_or_default())
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use ml_tests::Cluster;
+
+    #[test]
+    fn a_long_query_is_seen_and_a_role_without_rights_knows_that_it_sees_nothing() {
+        let db = Cluster::shared().database("long");
+        let mut sleeper = db.client();
+        let sleeping = std::thread::spawn(move || sleeper.batch_execute("SELECT pg_sleep(600)"));
+        let mut monitor = db.superuser();
+        let limit = Duration::from_millis(100);
+        let ours = |sessions: Vec<verdict::Session>| sessions.into_iter().find(|session| session.query.contains("pg_sleep(600)"));
+        let seen = loop {
+            if let Some(session) = ours(long_running(&mut monitor, limit).unwrap()) {
+                break session;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert!(seen.age >= 0.1 && seen.state == "active" && seen.role == "ml", "{seen:?}");
+        assert!(ours(long_running(&mut monitor, Duration::from_secs(500)).unwrap()).is_none());
+
+        let role = db.role("blind", "");
+        let mut blind = postgres::Client::connect(&db.url_as(&role.name, &role.password), postgres::NoTls).unwrap();
+        assert!(ours(long_running(&mut blind, limit).unwrap()).is_none());
+        assert!(hidden(&mut blind).unwrap() > 0);
+        assert_eq!(hidden(&mut monitor).unwrap(), 0);
+        monitor.execute("SELECT pg_terminate_backend($1)", &[&seen.pid]).unwrap();
+        assert!(sleeping.join().unwrap().is_err());
+    }
+}
