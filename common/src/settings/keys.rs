@@ -98,7 +98,7 @@ pub const KEYS: &[Key] = &[
         "PRUNE_FAILED_PROOFS_DAYS",
         Kind::Count,
         None,
-        "ml-vacuum removes failed proofs older than this many days; nothing is removed when not set.",
+        "ml-vacuum removes failed proofs older than this many days; nothing is removed when not set or 0.",
     ),
     key("LEAN_PROJECT_DIR", Kind::Path, None, "Lean project of the system."),
     key("PG_BIN", Kind::Path, None, "Folder of pg_dump, pg_restore and the like, when not the newest found."),

@@ -1,0 +1,7 @@
+//! Prunes and vacuums the ledger.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ml_common::stage::main::<ml_vacuum::Cli>()
+}
