@@ -37,11 +37,16 @@ windows: ## type-check every tool for Windows (not part of make test)
 	@scripts/windows-check.sh
 
 install: ## install programs, scripts and settings under PREFIX (/usr/local)
-	$(CARGO) build --release --workspace
+	$(CARGO) build --release --workspace --exclude ml-tests
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(SHARE)/scripts' '$(SHARE)/config'
 	find '$(TARGET)/release' -maxdepth 1 -type f -name 'ml-*' -perm -u+x -exec install -m 755 {} '$(DESTDIR)$(PREFIX)/bin/' \;
-	for file in scripts/run-nightly.* ; do install -m 755 "$$file" '$(SHARE)/scripts/'; done
-	cp -R config/. '$(SHARE)/config/'
+	for file in scripts/run-nightly.*; do install -m 755 "$$file" '$(SHARE)/scripts/'; done
+	@# Settings that somebody has filled in are kept; the new ones come beside them.
+	@for file in config/*; do \
+		there='$(SHARE)'/"$$file"; \
+		if [ -e "$$there" ] && ! cmp -s "$$file" "$$there"; then there=$$there.new; echo "kept: $${there%.new}, the new one is $$there"; fi; \
+		install -m 644 "$$file" "$$there"; \
+	done
 
 services-up: ## start the private PostgreSQL and Redis
 	@scripts/services.sh up

@@ -49,9 +49,7 @@ private_servers() {
     scripts/services.sh status >&2
     urls=$(scripts/services.sh env)
     eval "$urls"
-    local dry=()
-    case " ${options[*]} " in *' --dry-run '*) dry=(--dry-run) ;; esac
-    ml-migrate up --config "$config" --quiet "${dry[@]}" </dev/null
+    migrate
 }
 
 # Prints one string field of the records on stdin.
@@ -60,24 +58,27 @@ field() {
 }
 
 external_servers() {
-    local records target origin answer
-    # Exit 1 is a ledger with migrations to come; what matters is in the records.
-    records=$(ml-migrate status --config "$config" --output records </dev/null) || true
+    local records code=0 target origin answer migrate=no
+    records=$(ml-migrate status --config "$config" --output records </dev/null) || code=$?
     target=$(field target <<<"$records")
     origin=$(field created_by <<<"$records")
-    case $origin in
-        ours | mathledger) ;;
-        unknown)
-            say 'this database is not a ledger that is known here: the night leaves out the maintenance, which prunes'
-            options+=(--skip-maintenance)
+    # 0: a ledger, complete; 1: one with migrations to come, or nothing; 2: the database refuses, or is none that may be worked on.
+    case $origin:$code in
+        ours:0 | mathledger:0) ;;
+        ours:1)
+            say 'the ledger was made by an earlier version: its pending migrations are applied first'
+            migrate=yes
             ;;
-        empty)
+        empty:*)
             say "the database ${target:-given} is empty"
             say 'hint: ml-migrate up creates a ledger there; this command does not, on servers that are not its own'
             exit 1
             ;;
-        *)
-            ml-migrate status --config "$config" </dev/null || exit $?
+        *:*)
+            # What is wrong stands on stderr already, and the night will say it again; without an answer there is no night.
+            [ -n "$origin" ] || exit "$code"
+            say 'this database is not recognised as a ledger: the night leaves out the maintenance, which prunes'
+            options+=(--skip-maintenance)
             ;;
     esac
     say "the night runs on ${target:-the configured database}"
@@ -88,11 +89,27 @@ external_servers() {
     }
     read -r answer </dev/tty
     [ "$answer" = yes ] || { say 'nothing was done'; exit 1; }
+    if [ "$migrate" = yes ]; then
+        migrate
+    fi
+}
+
+# Creates the ledger, or applies what is pending; a dry run only plans.
+migrate() {
+    local dry=()
+    case " ${options[*]} " in *' --dry-run '*) dry=(--dry-run) ;; esac
+    ml-migrate up --config "$config" --quiet "${dry[@]}" </dev/null
+}
+
+last_log() {
+    find "$(folder_of LOGS_DIR logs)" -mindepth 1 -maxdepth 1 -name 'nightly-*' 2>/dev/null | sort | tail -n 1
 }
 
 where_to_look() {
     local log
-    log=$(find "$(folder_of LOGS_DIR logs)" -mindepth 1 -maxdepth 1 -name 'nightly-*' 2>/dev/null | sort | tail -n 1)
+    log=$(last_log)
+    # A dry run, and a night that found another one running, make none.
+    [ "$log" != "$log_before" ] || log=''
     cat <<EOTEXT
 
   exports   $(folder_of EXPORTS_DIR exports)
@@ -102,8 +119,9 @@ where_to_look() {
 
 What to look at next:
 EOTEXT
-    if [ "$code" -ne 0 ]; then
-        echo "  jq 'select(.status != \"ok\")' ${log:-LOG}/stream.jsonl      what was not well (exit $code)"
+    if [ "$code" -ne 0 ] && [ -n "$log" ]; then
+        echo "  what was not well (exit $code):"
+        echo "    grep -v '\"status\":\"ok\"' $log/stream.jsonl"
     fi
     cat <<'EOTEXT'
   make nightly              once more: it goes on with the same ledger
@@ -119,7 +137,7 @@ if [ "${EXTERNAL:-}" = 1 ]; then
 else
     private_servers
 fi
-code=0
+code=0 log_before=$(last_log)
 scripts/run-nightly.sh --config "$config" "${options[@]}" || code=$?
 where_to_look
 exit "$code"
