@@ -38,14 +38,14 @@ windows: ## type-check every tool for Windows (not part of make test)
 
 install: ## install programs, scripts and settings under PREFIX (/usr/local)
 	$(CARGO) build --release --workspace --exclude ml-tests
-	install -d '$(DESTDIR)$(PREFIX)/bin' '$(SHARE)/scripts' '$(SHARE)/config'
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(SHARE)/scripts'
 	find '$(TARGET)/release' -maxdepth 1 -type f -name 'ml-*' -perm -u+x -exec install -m 755 {} '$(DESTDIR)$(PREFIX)/bin/' \;
 	for file in scripts/run-nightly.*; do install -m 755 "$$file" '$(SHARE)/scripts/'; done
 	@# Settings that somebody has filled in are kept; the new ones come beside them.
-	@for file in config/*; do \
+	@for file in $$(find config -type f); do \
 		there='$(SHARE)'/"$$file"; \
 		if [ -e "$$there" ] && ! cmp -s "$$file" "$$there"; then there=$$there.new; echo "kept: $${there%.new}, the new one is $$there"; fi; \
-		install -m 644 "$$file" "$$there"; \
+		install -D -m 644 "$$file" "$$there"; \
 	done
 
 services-up: ## start the private PostgreSQL and Redis
