@@ -20,10 +20,11 @@ test: ## install what is missing, build, run all tests against private servers
 	@scripts/test.sh
 
 check: ## the whole gate: format, lints, tests, documentation, generated files, shell scripts
+	@scripts/install-deps.sh --check
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps
-	@if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh scripts/lib/*.sh .ci/run; else echo 'shellcheck is not installed: scripts not checked'; fi
+	shellcheck -x scripts/*.sh scripts/lib/*.sh .ci/run
 	@scripts/test.sh
 
 bench: ## say what there is to measure
@@ -60,7 +61,7 @@ services-status: ## say where they are and whether they run
 
 clean: ## stop the private servers and remove what was built; the ledger's data, exports and backups stay
 	@scripts/services.sh down
-	rm -rf target .run/rust
+	rm -rf target
 	@$(if $(CARGO_TARGET_DIR),echo 'not removed: CARGO_TARGET_DIR is $(CARGO_TARGET_DIR)',:)
 
 clean-services: ## remove the private servers WITH the ledger in them (asks first)

@@ -3,6 +3,7 @@
 #
 #   scripts/install-deps.sh             what building and a night need
 #   scripts/install-deps.sh --test      and what the tests need
+#   scripts/install-deps.sh --check     and what `make check` needs
 #   scripts/install-deps.sh --windows   and what `make windows` needs
 #   scripts/install-deps.sh --plan      only say what would be installed
 #
@@ -15,15 +16,16 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/lib/apt.sh
 . "$root/scripts/lib/apt.sh"
 
-for_tests=no for_windows=no plan=no
+for_tests=no for_check=no for_windows=no plan=no
 for word in "$@"; do
     case $word in
         --test) for_tests=yes ;;
+        --check) for_check=yes ;;
         --windows) for_windows=yes ;;
         --plan) plan=yes ;;
         *)
             echo "unknown option: $word" >&2
-            echo "hint: scripts/install-deps.sh [--test] [--windows] [--plan]" >&2
+            echo "hint: scripts/install-deps.sh [--test] [--check] [--windows] [--plan]" >&2
             exit 64
             ;;
     esac
@@ -52,6 +54,17 @@ have_debian_rust_sources() {
     [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] && [ -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/std" ]
 }
 
+# The formatter and the linter are packages of their own, named after rustc's; rustup's are components.
+missing_rust_tools() {
+    local dir package
+    dir=$(find_rust) || return 0
+    if [ ! -x "$dir/cargo-fmt" ] || [ ! -x "$dir/cargo-clippy" ]; then
+        package=$(dpkg -S "$(realpath "$dir/rustc")" 2>/dev/null) || return 0
+        package=${package%%:*}
+        printf '%s\n' "rustfmt${package#rustc}" "rust${package#rustc}-clippy"
+    fi
+}
+
 # What the checks below find missing, Rust apart: which of its packages will do is only known with a package list.
 missing=()
 have_postgresql || missing+=(postgresql)
@@ -64,6 +77,11 @@ if [ "$for_tests" = yes ]; then
 fi
 need_rust=no
 find_rust >/dev/null || need_rust=yes
+if [ "$for_check" = yes ]; then
+    have shellcheck || missing+=(shellcheck)
+    read -ra packages -d '' < <(missing_rust_tools) || true
+    missing+=("${packages[@]}")
+fi
 if [ "$for_windows" = yes ]; then
     have_debian_rust_sources || missing+=(rustc-web cargo-web rust-web-src)
     have x86_64-w64-mingw32-dlltool || missing+=(binutils-mingw-w64-x86-64)
@@ -98,4 +116,8 @@ install_quietly "${missing[@]}"
 if [ "$need_rust" = yes ] && ! find_rust >/dev/null; then
     echo "Rust was installed but does not run, or is older than $(minimum_rust)" >&2
     exit 1
+fi
+if [ "$need_rust" = yes ] && [ "$for_check" = yes ]; then
+    # Its formatter and linter are known only now.
+    exec "$0" "$@"
 fi

@@ -42,36 +42,19 @@ rustup_home() {
     fi
 }
 
-# Ubuntu's versioned packages install cargo-1.NN and rustc-1.NN: linked under their plain names, newest first.
-link_versioned_rust() {
-    local cargo version dir=${root:?}/.run/rust
-    for cargo in $(printf '%s\n' /usr/bin/cargo-1.* | sort -rV); do
-        version=${cargo##*/cargo-}
-        if [ ! -x "$cargo" ] || [ ! -x "/usr/bin/rustc-$version" ] || ! at_least "$(minimum_rust)" "$version"; then
-            continue
-        fi
-        mkdir -p "$dir" || return 1
-        ln -sf "$cargo" "$dir/cargo"
-        ln -sf "/usr/bin/rustc-$version" "$dir/rustc"
-        ln -sf "/usr/bin/rustdoc-$version" "$dir/rustdoc"
-        printf '%s\n' "$dir"
-        return 0
-    done
-    return 1
-}
-
 # The folder of the first usable pair of cargo and rustc, or failure.
 find_rust() {
     local dir on_path
     on_path=$(command -v cargo || true)
     for dir in "${on_path%/cargo}" "${CARGO_HOME:-/nowhere}/bin" "${HOME:-/nowhere}/.cargo/bin" "$(real_home)/.cargo/bin" \
-        /usr/local/cargo/bin /usr/local/bin /usr/bin; do
+        /usr/local/cargo/bin /usr/local/bin /usr/bin $(printf '%s\n' /usr/lib/rust-*/bin | sort -rV); do
+        # The last are Ubuntu's versioned packages.
         if [ -n "$dir" ] && rust_works "$dir"; then
             printf '%s\n' "$dir"
             return 0
         fi
     done
-    dir=$(link_versioned_rust) && rust_works "$dir" && printf '%s\n' "$dir"
+    return 1
 }
 
 # Puts the toolchain first on PATH and exports the homes that it needs; fails when there is none.
