@@ -1,6 +1,6 @@
 //! A lane: checks that share something and are made one after another, on a thread of their own, beside the other lanes.
 //!
-//! The lane tells when a check begins and what it found; who follows it ([`Lane::follow`]) does not wait longer than the check's time. A
+//! The lane tells when a check begins and what it found; who follows it ([`Running::follow`]) does not wait longer than the check's time. A
 //! probe that hangs for good keeps its thread, and the process ends without it.
 
 use crate::check::{Check, Finding, OnError};

@@ -27,7 +27,12 @@
 //! The gates are what a later stage must not build on when it is critical. All else is told and stops nothing. It reads only: a dry run
 //! makes every check as ever.
 //!
-//! A further check is one entry in the table of its lane ([`probe`]) and one function; its verdict is a pure function in [`verdict`].
+//! A role that may not write the ledger fails a gate, since no derivation could work with it; a monitoring role leaves it out with
+//! `--skip postgres.writable`. What a role may not see is skipped (the statistics of other sessions) or unknown (the ledger's tables), with
+//! error_class `privilege`, and never ok. A check that cannot be made is critical where that is the finding (nobody answers), else unknown;
+//! what needs it is skipped, with `blocked_by`. A chain too long to be checked in time is unknown and stops nothing.
+//!
+//! A further check is one entry in the table of its lane (`probe`) and one function; its verdict is a pure function in `verdict`.
 
 mod act;
 mod check;

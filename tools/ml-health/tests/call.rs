@@ -1,4 +1,6 @@
 //! The ways to call it: filters, outputs, dry run, input.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 mod support;
 
@@ -46,7 +48,7 @@ fn nagios_gets_one_line_and_its_own_codes() {
         (output.code, output.stdout)
     };
     let (code, line) = nagios(&[]);
-    assert!(code == 0 && line.starts_with("ML-HEALTH OK - 26 checks: 26 ok | ") && line.contains("'postgres.connect'="), "{line}");
+    assert!(code == 0 && line.starts_with("ML-HEALTH OK - ") && line.contains(" ok | ") && line.contains("'postgres.connect'="), "{line}");
     assert!(line.contains(" 'redis.queue'=0;1000 "), "{line}");
     let (code, line) = nagios(&[("QUEUE_MAX", "3".into())]);
     assert!(code == 1 && line.starts_with("ML-HEALTH WARNING - api.queue: 4 jobs"), "{code} {line}");

@@ -1,4 +1,6 @@
 //! Each thing down, silent or refusing: its check is critical, what rests on it is skipped, all else is looked at as ever.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 mod support;
 

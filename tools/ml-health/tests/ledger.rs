@@ -1,4 +1,6 @@
 //! Ledgers that are well, broken, empty, of either generation, or none at all; roles that may little.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 mod support;
 

@@ -1,4 +1,6 @@
 //! Redis, the API, the disks and the settings, apart from their being down.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 mod support;
 
