@@ -131,7 +131,9 @@ impl Properties {
         option("ICU_RULES", &text(self.icu_rules.as_deref().unwrap_or_default()));
         if whole {
             option("OWNER", &if self.owner.is_empty() { String::new() } else { quoted(&self.owner) });
-            option("TABLESPACE", &if self.tablespace.is_empty() { String::new() } else { quoted(&self.tablespace) });
+            // The default is where template0 is; naming it would need a right on it.
+            let elsewhere = !self.tablespace.is_empty() && self.tablespace != "pg_default";
+            option("TABLESPACE", &if elsewhere { quoted(&self.tablespace) } else { String::new() });
         }
         sql
     }

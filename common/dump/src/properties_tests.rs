@@ -19,9 +19,10 @@ fn ledger() -> Properties {
 #[test]
 fn a_database_is_made_with_the_old_ones_encoding_and_locale() {
     let sql = ledger().create("a \"b", true);
-    let expected = "CREATE DATABASE \"a \"\"b\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'de_DE.utf8' OWNER \"ml\" \
-        TABLESPACE \"pg_default\"";
+    let expected = "CREATE DATABASE \"a \"\"b\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'de_DE.utf8' OWNER \"ml\"";
     assert_eq!(sql, expected);
+    let elsewhere = Properties { tablespace: "fast disk".into(), ..ledger() };
+    assert_eq!(elsewhere.create("a \"b", true), format!("{expected} TABLESPACE \"fast disk\""));
     assert!(!ledger().create("x", false).contains("OWNER"));
     let icu = Properties { provider: "icu".into(), locale: Some("de-AT".into()), icu_rules: Some("&a < b".into()), ..ledger() };
     let sql = icu.create("x", false);

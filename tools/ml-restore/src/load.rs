@@ -1,0 +1,218 @@
+//! Running pg_restore, and what its failures mean.
+//!
+//! Rights come last and apart: a GRANT to a role that is gone, or a comment on an extension that belongs to the administrator, must not keep the
+//! rows from being restored, and must not pass unsaid either.
+
+use crate::plan::conninfo;
+use crate::server::Server;
+use crate::source::Source;
+use ml_common::signal::Cancel;
+use ml_common::{Class, Failure, OrFail, Result, child};
+use ml_dump::archive::Entry;
+use ml_dump::contents;
+use ml_dump::programs::Reach;
+use ml_dump::{Archive, Programs};
+use std::io::{self, Read, Write};
+use std::process::{Command, Stdio};
+use tempfile::NamedTempFile;
+
+/// How an archive is loaded.
+#[derive(Clone, Copy)]
+pub struct Load<'a> {
+    /// pg_restore, here or in a container.
+    pub programs: &'a Programs,
+    /// The server.
+    pub server: &'a Server,
+    /// The database, empty yet.
+    pub database: &'a str,
+    /// Connections side by side.
+    pub jobs: usize,
+    /// Whether objects get the owners that they had.
+    pub owners: bool,
+    /// Whether it is for a drill: no publications and subscriptions, which would reach beyond the database.
+    pub drill: bool,
+}
+
+impl Load<'_> {
+    /// Loads everything but rights; the first error ends it.
+    ///
+    /// # Errors
+    /// Class Storage when the archive is at fault, else Database; and those of [`child::run`].
+    pub fn rows(&self, source: &Source, cancel: &Cancel) -> Result<()> {
+        let mut command = self.command();
+        command.args(["--exit-on-error", "--no-acl"]);
+        if self.drill {
+            command.args(["--no-publications", "--no-subscriptions"]);
+        }
+        let list = self.listed(&source.archive, |entry| !is_right(entry, self.server.superuser))?;
+        let (ok, said) = self.run(command, list.as_ref(), source, cancel)?;
+        if ok { Ok(()) } else { Err(explain(&said)) }
+    }
+
+    /// Loads rights, and comments on extensions where they were left out before. What could not be is told, one line each.
+    ///
+    /// # Errors
+    /// Those of [`child::run`].
+    pub fn rights(&self, source: &Source, cancel: &Cancel) -> Result<Vec<String>> {
+        let superuser = self.server.superuser;
+        if !source.archive.entries.iter().any(|entry| is_right(entry, superuser)) {
+            return Ok(Vec::new());
+        }
+        let Some(list) = self.listed(&source.archive, |entry| is_right(entry, superuser))? else {
+            return Ok(vec!["rights are not restored through a container".into()]);
+        };
+        let (ok, said) = self.run(self.command(), Some(&list), source, cancel)?;
+        let told = said.lines().filter_map(|line| line.split_once("ERROR:").map(|(_, why)| why.trim().to_owned()));
+        let told: Vec<String> = told.collect();
+        Ok(if ok {
+            Vec::new()
+        } else if told.is_empty() {
+            vec![said.replace('\n', "; ")]
+        } else {
+            told
+        })
+    }
+
+    fn command(&self) -> Command {
+        let target = self.server.target(self.database);
+        let mut command = self.programs.command("pg_restore", Some(Reach { target: &target, application: self.server.application() }));
+        command.args(["--no-password", "--dbname", &conninfo(self.database)]);
+        if !self.owners {
+            command.arg("--no-owner");
+        }
+        command
+    }
+
+    /// A file for `pg_restore -L`; None in a container, which cannot see our files.
+    fn listed(&self, archive: &Archive, wanted: impl Fn(&Entry) -> bool) -> Result<Option<NamedTempFile>> {
+        if !self.programs.on_this_machine() {
+            return Ok(None);
+        }
+        let text: String = archive.entries.iter().filter(|entry| wanted(entry)).map(|entry| format!("{};\n", entry.id)).collect();
+        let file = NamedTempFile::new().and_then(|mut file| file.write_all(text.as_bytes()).map(|()| file));
+        file.map(Some).or_fail(Class::General, || "writing the list of what to restore")
+    }
+
+    /// Whether it succeeded, and what it said.
+    fn run(&self, mut command: Command, list: Option<&NamedTempFile>, source: &Source, cancel: &Cancel) -> Result<(bool, String)> {
+        if let Some(list) = list {
+            command.arg("--use-list").arg(list.path());
+        }
+        let stdin = if self.programs.on_this_machine() {
+            command.arg(format!("--jobs={}", self.jobs)).arg(&source.path);
+            Stdio::null()
+        } else {
+            contents::open(&source.path)?
+        };
+        let drain = |out: &mut dyn Read| io::copy(out, &mut io::sink()).map(|_| ()).or_fail(Class::General, || "reading from pg_restore");
+        let (ended, ()) = child::run_fed(command, stdin, cancel, None, drain)?;
+        Ok((ended.status.success(), ended.stderr))
+    }
+}
+
+/// What is loaded last, and may fail.
+fn is_right(entry: &Entry, superuser: bool) -> bool {
+    let extension = entry.desc == "COMMENT" && entry.tag.starts_with("EXTENSION ");
+    entry.desc == "ACL" || entry.desc == "DEFAULT ACL" || (extension && !superuser)
+}
+
+/// What pg_restore's words mean. The first error is the cause; what follows follows from it.
+fn explain(said: &str) -> Failure {
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let first = lines.iter().position(|line| line.contains("error:")).unwrap_or(0);
+    // The statement itself can be pages long, and a row is data.
+    let told: Vec<&str> = lines.iter().skip(first).take(4).copied().take_while(|line| !line.starts_with("Command was:")).collect();
+    let told = told.join("; ").replace("pg_restore: ", "").replace("error: ", "");
+    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    let failure = |class, hint: &str| Failure::new(class, format!("pg_restore failed: {told}")).hint(hint);
+    if has(&["No space left on device", "could not extend file"]) {
+        return failure(Class::Database, "free disk space on the database server");
+    }
+    if has(&["connection to server", "server closed the connection", "terminating connection", "SSL connection has been closed"]) {
+        return failure(Class::Database, "look into the server's log; a restart, a crash or the network ends connections");
+    }
+    if has(&[
+        "could not read from input file",
+        "unexpected end of file",
+        "could not uncompress",
+        "could not decompress",
+        "corrupt",
+        "found unexpected block",
+        "did not find magic",
+        "invalid compression",
+        "end of file",
+    ]) {
+        return failure(Class::Storage, "the file is damaged or cut off; use another backup");
+    }
+    if has(&["permission denied to create extension", "must be superuser", "permission denied"]) {
+        return failure(
+            Class::Database,
+            "restore as a superuser, or have the administrator create the extension in template0's place: CREATE EXTENSION by a superuser",
+        );
+    }
+    if has(&["is not available", "could not open extension control file"]) {
+        return failure(Class::Database, "install the extension on this server first");
+    }
+    if has(&["unrecognized configuration parameter"]) {
+        return failure(Class::Config, "pg_restore is newer than the server: set PG_BIN to the server's own version");
+    }
+    if has(&["COPY failed for table", "could not create unique index", "violates", "invalid input syntax", "syntax error"]) {
+        return failure(Class::Storage, "the dump holds rows or definitions that a database does not take; use another backup");
+    }
+    failure(Class::Database, "look into the server's log")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_pg_restore_decide_the_class() {
+        let cases = [
+            ("pg_restore: error: could not read from input file: end of file", Class::Storage, "another backup"),
+            ("pg_restore: error: could not uncompress data: (null)", Class::Storage, "damaged"),
+            (
+                "pg_restore: error: COPY failed for table \"t\": ERROR:  invalid input syntax for type integer: \"x\"\nCONTEXT: x",
+                Class::Storage,
+                "rows",
+            ),
+            (
+                "pg_restore: error: COPY failed for table \"t\": ERROR:  could not extend file \"x\": No space left on device",
+                Class::Database,
+                "disk",
+            ),
+            (
+                "pg_restore: error: could not execute query: ERROR:  permission denied to create extension \"x\"",
+                Class::Database,
+                "superuser",
+            ),
+            (
+                "pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter \"transaction_timeout\"",
+                Class::Config,
+                "PG_BIN",
+            ),
+            ("pg_restore: error: connection to server at \"h\" failed: x", Class::Database, "log"),
+        ];
+        for (said, class, hint) in cases {
+            let failure = explain(said);
+            assert_eq!(failure.class, class, "{said}");
+            assert!(failure.hint.as_deref().unwrap_or_default().contains(hint), "{said}: {failure:?}");
+        }
+    }
+
+    #[test]
+    fn the_statement_is_left_out_of_the_message() {
+        let said = "pg_restore: while PROCESSING TOC:\npg_restore: from TOC entry 1; 2\npg_restore: error: could not execute query: ERROR:  type \"x\" does not \
+            exist\nLINE 2: a x\nCommand was: CREATE TABLE secret";
+        assert_eq!(explain(said).message, "pg_restore failed: could not execute query: ERROR:  type \"x\" does not exist; LINE 2: a x");
+    }
+
+    #[test]
+    fn rights_come_last() {
+        let entry = |desc: &str, tag: &str| Entry { desc: desc.into(), tag: tag.into(), ..Entry::default() };
+        assert!(is_right(&entry("ACL", "TABLE t"), true) && is_right(&entry("DEFAULT ACL", "x"), true));
+        let comment = entry("COMMENT", "EXTENSION pgcrypto");
+        assert!(is_right(&comment, false) && !is_right(&comment, true));
+        assert!(!is_right(&entry("COMMENT", "TABLE t"), false) && !is_right(&entry("TABLE DATA", "t"), false));
+    }
+}
