@@ -160,6 +160,8 @@ fn a_lock_is_held_once_and_its_holder_named() {
     let target = target(&db.url());
     let mut guard = lock::try_lock(&target, "ml-backup", "20250108T020000Z-aaaaaa").unwrap();
     guard.still_held().unwrap();
+    let snapshots = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%aaaaaa' AND backend_xmin IS NOT NULL";
+    assert_eq!(db.superuser().query_one(snapshots, &[]).unwrap().get::<_, i64>(0), 0, "a lock holds back no vacuum");
     let Err(failure) = lock::try_lock(&target, "ml-backup", "20250108T020001Z-bbbbbb") else { panic!("taken twice") };
     assert_eq!(failure.class, Class::Locked);
     assert!(failure.message.starts_with("the lock ml-backup is held by ml-backup 20250108T020000Z-aaaaaa (server process "), "{failure}");
@@ -186,7 +188,10 @@ fn a_lock_outlives_the_limits_of_idle_transactions() {
         other.batch_execute("").is_err()
             || db
                 .superuser()
-                .query("SELECT 1 FROM pg_stat_activity WHERE application_name = $1", &[&options().application_name])
+                .query(
+                    "SELECT 1 FROM pg_stat_activity WHERE application_name = $1 AND datname = $2",
+                    &[&options().application_name, &db.name()],
+                )
                 .unwrap()
                 .is_empty()
     });
@@ -239,9 +244,9 @@ fn statement_failures_have_state_detail_and_remedy() {
     let failure = pg::failure(&waiter.batch_execute("SELECT * FROM t").unwrap_err(), "reading");
     assert!(failure.message.contains("(55P03)") && failure.hint.unwrap().contains("pg_locks"));
     let mut superuser = db.superuser();
-    superuser
-        .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", &[&options().application_name])
-        .unwrap();
+    // Other tests have sessions of that name, too, in their own databases.
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND datname = $2";
+    superuser.execute(end, &[&options().application_name, &db.name()]).unwrap();
     let failure = pg::failure(&waiter.batch_execute("SELECT 1").unwrap_err(), "reading");
     assert!(failure.class == Class::Database && failure.hint.is_some(), "{failure:?}");
 }

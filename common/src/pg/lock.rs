@@ -1,13 +1,14 @@
 //! One run at a time: an advisory lock held by an open transaction on a connection of its own.
 //!
 //! A transaction's lock and not a session's: behind a pooler a session's lock stays with a server connection that others then use.
-//! READ COMMITTED, and idle between statements, so the transaction holds back no vacuum.
+//! READ COMMITTED, and only simple queries, so the transaction holds back no vacuum: the extended protocol leaves its last portal open until
+//! the transaction ends, and with it a snapshot.
 
 use super::connect::Options;
 use super::failure;
 use super::target::Target;
 use crate::{Class, Failure, Result};
-use postgres::Client;
+use postgres::{Client, SimpleQueryMessage};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -34,11 +35,15 @@ pub fn try_lock(target: &Target, name: &str, run: &str) -> Result<Guard> {
     let key = key(name);
     let doing = || format!("taking the lock {name}");
     client.batch_execute(BEGIN).map_err(|error| failure(&error, doing()))?;
-    let taken: bool = client
-        .query_one("SELECT pg_catalog.pg_try_advisory_xact_lock($1)", &[&key])
-        .and_then(|row| row.try_get(0))
-        .map_err(|error| failure(&error, doing()))?;
+    let sql = format!("SELECT pg_catalog.pg_try_advisory_xact_lock({key})");
+    let taken = says_yes(&mut client, &sql).map_err(|error| failure(&error, doing()))?;
     if taken { Ok(Guard { client, name: name.to_owned(), key }) } else { Err(held(&mut client, name, key)) }
+}
+
+/// The answer to a question whose one row is a boolean.
+fn says_yes(client: &mut Client, sql: &str) -> Result<bool, postgres::Error> {
+    let answer = client.simple_query(sql)?;
+    Ok(answer.iter().any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("t"))))
 }
 
 /// The limits that would end an idle transaction are lifted for this one; not every server version knows all of them.
@@ -84,9 +89,9 @@ impl Guard {
     /// Class `Database` when the connection is gone, `Locked` when the lock is.
     pub fn still_held(&mut self) -> Result<()> {
         let (high, low) = halves(self.key);
-        let sql = format!("SELECT EXISTS ({HOLDER} AND l.pid = pg_catalog.pg_backend_pid())");
-        let ours = self.client.query_one(&sql, &[&high, &low]).and_then(|row| row.try_get::<_, bool>(0));
-        match ours.map_err(|error| failure(&error, format_args!("asking for the lock {}", self.name)))? {
+        let holder = HOLDER.replace("$1", &high.to_string()).replace("$2", &low.to_string());
+        let sql = format!("SELECT EXISTS ({holder} AND l.pid = pg_catalog.pg_backend_pid())");
+        match says_yes(&mut self.client, &sql).map_err(|error| failure(&error, format_args!("asking for the lock {}", self.name)))? {
             true => Ok(()),
             false => Err(Failure::new(Class::Locked, format!("the lock {} was lost", self.name))
                 .hint("a pooler or an administrator ended its transaction; run again")),

@@ -11,7 +11,7 @@ use ml_common::stage::{Done, Output, Stage};
 use ml_common::{Class, Failure, OrFail, Result, Status, pg};
 use ml_ledger::Shape;
 use postgres::Client;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Exports what the command line asks for.
@@ -71,7 +71,7 @@ fn asked(cli: &Cli, stage: &Stage) -> Result<Plan> {
         Some(path) if path == Path::new("-") => To::Stdout,
         Some(path) => {
             let like_a_folder = path.as_os_str().to_string_lossy().ends_with(std::path::is_separator);
-            let path = std::path::absolute(path).or_fail(Class::Usage, || "the path of -o")?;
+            let path: PathBuf = std::path::absolute(path).or_fail(Class::Usage, || "the path of -o")?.components().collect();
             if like_a_folder || path.is_dir() { To::Folder(path) } else { To::File(path) }
         }
     };

@@ -45,6 +45,17 @@ fn dead_rows_go_in_both_generations() {
 }
 
 #[test]
+fn what_was_pruned_is_vacuumed_in_the_same_run() {
+    let db = Cluster::shared().database("same");
+    ledger::second_generation(&mut db.client());
+    db.client().batch_execute("ALTER TABLE proofs SET (autovacuum_enabled = off)").unwrap();
+    let output = vacuum(&db).args(["--set", "PRUNE_FAILED_PROOFS_DAYS=30"]).run().expect_code(0);
+    let step = output.record("step", "vacuum.proofs");
+    assert_eq!((metric(step, "dead_before"), metric(step, "dead_after"), metric(step, "live_after")), (2, 0, 5), "{step}");
+    assert!(output.kind("check").next().is_none());
+}
+
+#[test]
 fn it_is_left_out_when_the_settings_say_so() {
     let db = Cluster::shared().database("off");
     ledger::second_generation(&mut db.client());
