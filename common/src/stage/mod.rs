@@ -272,7 +272,8 @@ fn scrubbed(mut body: Body) -> Body {
 /// The command line of a tool, with the exit codes in its help.
 pub fn command<T: Tool>() -> clap::Command {
     let codes: Vec<String> = TABLE.iter().map(|(code, meaning)| format!("  {code:>3}  {meaning}")).collect();
-    T::command().version(env!("CARGO_PKG_VERSION")).after_help(format!("Exit codes:\n{}", codes.join("\n")))
+    // The last of a repeated flag wins, so that a wrapper's flags can be appended to.
+    T::command().args_override_self(true).version(env!("CARGO_PKG_VERSION")).after_help(format!("Exit codes:\n{}", codes.join("\n")))
 }
 
 /// The whole of a tool's `main`: parses the command line, runs the stage on the real streams.

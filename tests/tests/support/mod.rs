@@ -60,7 +60,12 @@ impl Site {
     /// The nightly wrapper.
     pub fn wrapper(&self) -> Tool {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/run-nightly.sh").canonicalize().unwrap();
-        Tool::foreign(script).arg("--config").arg(self.config()).env("ML_BIN", &self.bin).timeout(std::time::Duration::from_secs(300))
+        Tool::foreign(script)
+            .arg("--config")
+            .arg(self.config())
+            .env("ML_BIN", &self.bin)
+            .env("PATH", "/usr/bin:/bin")
+            .timeout(std::time::Duration::from_secs(300))
     }
 
     /// The folder of the newest night.
