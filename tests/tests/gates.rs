@@ -67,7 +67,7 @@ fn a_killed_stage_is_named_and_the_night_exits_seventy() {
     let bin = site.other_bin(&["ml-derive"]);
     // It begins as a stage does, and is killed as the kernel kills.
     let real = ml_tests::tool::bin_dir().join("ml-derive");
-    script(&bin.join("ml-derive"), &format!("'{}' \"$@\" <&0 &\npid=$!\nsleep 1\nkill -9 $pid\nwait $pid", real.display()));
+    script(&bin.join("ml-derive"), &format!("exec 3<&0\n'{}' \"$@\" <&3 &\npid=$!\nsleep 1\nkill -9 $pid\nwait $pid", real.display()));
     std::fs::remove_file(bin.join("ml-health")).unwrap();
     let health = ml_tests::tool::bin_dir().join("ml-health");
     script(&bin.join("ml-health"), &format!("'{}' \"$@\"\nsleep 4", health.display()));
