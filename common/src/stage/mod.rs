@@ -28,6 +28,8 @@ pub enum InputUse {
     Optional,
     /// The same, and it has nothing to do without one: an empty input is a failure.
     Needed,
+    /// When it is a pipe, a socket or a file; an empty one is all right, even in a run that a wrapper has named.
+    MayBeEmpty,
     /// Only when `--input` says so: the call names its own input, or the tool begins pipelines.
     OnRequest,
 }

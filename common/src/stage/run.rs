@@ -132,14 +132,14 @@ fn open_input<T: Tool>(
     match (tool.input(), common.input.is_some()) {
         (_, true) => Ok(Some(stdin)),
         (InputUse::OnRequest, false) => Ok(None),
-        (InputUse::Optional | InputUse::Needed, false) if holds_records => Ok(Some(stdin)),
+        (InputUse::Optional | InputUse::Needed | InputUse::MayBeEmpty, false) if holds_records => Ok(Some(stdin)),
         (InputUse::Needed, false) if terminal => {
             Err(Failure::new(Class::Usage, format!("{} reads records, and its input is a terminal", T::NAME))
                 .hint(format!("pipe a tool into it: ml-health | {}", T::NAME)))
         }
         // /dev/null and the like: nothing came, and the tool lives on what comes.
         (InputUse::Needed, false) => Ok(Some(Box::new(io::empty()))),
-        (InputUse::Optional, false) => Ok(None),
+        (InputUse::Optional | InputUse::MayBeEmpty, false) => Ok(None),
     }
 }
 
@@ -153,39 +153,52 @@ fn forward<T: Tool>(
 ) -> bool {
     let had_input = input.is_some();
     let mut fold = Fold::default();
-    let (mut items, mut garbage) = (0u64, 0u64);
+    let (mut records, mut garbage) = (0u64, 0u64);
+    // What is no record knows of no run: what came before the first record is told after it.
+    let mut early = Vec::new();
     for item in input.into_iter().flat_map(|input| Reader::new(Watched::new(input))) {
-        if items == 0 {
+        if records == 0 && !matches!(item, Item::Garbage { .. }) {
             settle(tool, stage, item_run(&item).or(ml_run), item_is_dry(&item), failure);
+            early.drain(..).for_each(|summary| tell_garbage(stage, &mut fold, "input", summary));
         }
-        items += 1;
         match item {
             Item::Record { line, record } => {
+                records += 1;
                 fold.push(&record);
                 stage.out.record(&record, Some(&line));
                 if failure.is_none() {
                     *failure = tool.see(&record, stage).err();
                 }
             }
-            Item::Foreign { line, .. } => stage.out.foreign(&line),
+            Item::Foreign { line, .. } => {
+                records += 1;
+                stage.out.foreign(&line);
+            }
             Item::Garbage { at, reason } => {
                 garbage += 1;
                 fold.garbage();
-                if garbage <= TOLD_GARBAGE {
-                    let summary = format!("line {at} of the input is not a record: {reason}");
-                    fold.push(&stage.emit(Status::Warn, input_check("input", summary, "look at what the stage before printed")));
+                let summary = format!("line {at} of the input is not a record: {reason}");
+                match (garbage <= TOLD_GARBAGE, records) {
+                    (true, 0) => early.push(summary),
+                    (true, _) => tell_garbage(stage, &mut fold, "input", summary),
+                    (false, _) => {}
                 }
             }
         }
     }
-    if items == 0 {
+    if records == 0 {
         settle(tool, stage, ml_run, false, failure);
+        early.drain(..).for_each(|summary| tell_garbage(stage, &mut fold, "input", summary));
     }
     if garbage > TOLD_GARBAGE {
-        let summary = format!("{garbage} pieces of the input were no records");
-        fold.push(&stage.emit(Status::Warn, input_check("input.more", summary, "look at what the stage before printed")));
+        tell_garbage(stage, &mut fold, "input.more", format!("{garbage} pieces of the input were no records"));
     }
-    let silent = had_input && items == 0 && (ml_run.is_some() || tool.input() == InputUse::Needed);
+    let must_speak = match tool.input() {
+        InputUse::Needed => true,
+        InputUse::MayBeEmpty => false,
+        InputUse::Optional | InputUse::OnRequest => ml_run.is_some(),
+    };
+    let silent = had_input && records == 0 && must_speak;
     if silent {
         let hint = "a stage before this one never started, or a filter let nothing through: run the pipeline's first tools alone";
         let Body::Check(check) = input_check("upstream-silent", "the input ended without a single record".into(), hint) else {
@@ -198,6 +211,10 @@ fn forward<T: Tool>(
     stage.verdict.stages.retain(|other| other.stage != stage.name);
     stage.dry_run |= stage.verdict.dry_run;
     silent
+}
+
+fn tell_garbage(stage: &Stage, fold: &mut Fold, id: &str, summary: String) {
+    fold.push(&stage.emit(Status::Warn, input_check(id, summary, "look at what the stage before printed")));
 }
 
 fn input_check(id: &str, summary: String, hint: &str) -> Body {

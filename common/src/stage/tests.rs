@@ -18,6 +18,8 @@ struct Fake {
     warn: bool,
     #[arg(long)]
     needs_input: bool,
+    #[arg(long)]
+    allow_empty: bool,
 }
 
 impl Tool for Fake {
@@ -28,7 +30,11 @@ impl Tool for Fake {
         &self.common
     }
     fn input(&self) -> InputUse {
-        if self.needs_input { InputUse::Needed } else { InputUse::Optional }
+        match (self.needs_input, self.allow_empty) {
+            (true, _) => InputUse::Needed,
+            (_, true) => InputUse::MayBeEmpty,
+            _ => InputUse::Optional,
+        }
     }
     fn act(&mut self, stage: &Stage) -> Result<Done> {
         stage.step(Status::Ok, Step { id: "worked".into(), ..Step::default() });
@@ -167,6 +173,10 @@ fn silence_upstream_is_a_failure_where_something_should_have_come() {
         (&["--needs-input"], Some(""), None, 70),
         (&["--needs-input"], None, None, 70),
         (&["--no-input"], Some(""), Some("r"), 0),
+        (&["--allow-empty"], Some(""), Some("r"), 0),
+        // Words are no records: whoever printed them never started as a stage.
+        (&[], Some("no such option\n"), Some("r"), 70),
+        (&["--needs-input"], Some("no such option\n"), None, 70),
     ] {
         let (code, records) = run_fake(args, input, ml_run);
         assert_eq!(code, exit, "{args:?} {input:?} {ml_run:?}");
@@ -187,9 +197,18 @@ fn dry_run_is_contagious() {
 
 #[test]
 fn what_is_no_record_becomes_a_warning() {
-    let (exit, records) = run_fake(&[], Some("rubbish\n"), Some("r"));
+    let (exit, records) = run_fake(&[], Some("rubbish\n"), None);
     let (status, _) = own_end(&records);
     assert_eq!((exit, status, records[1].id()), (1, Status::Warn, Some("input")));
+}
+
+#[test]
+fn words_before_the_first_record_settle_neither_run_nor_dry_run() {
+    let stream = "rubbish\n".to_owned() + &start("ml-a.1", true) + &end("ml-a.1", 0, Status::Ok);
+    let (exit, records) = run_fake(&[], Some(&stream), Some("env-1"));
+    assert!(records.iter().all(|record| record.head.run == "up-1"), "{records:?}");
+    assert!(matches!(&records[0].body, Body::Start(start) if start.dry_run), "{records:?}");
+    assert_eq!((exit, records[1].id()), (1, Some("input")));
 }
 
 #[test]

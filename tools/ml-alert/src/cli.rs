@@ -31,7 +31,7 @@ impl Tool for Cli {
     }
 
     fn input(&self) -> InputUse {
-        if self.allow_empty { InputUse::Optional } else { InputUse::Needed }
+        if self.allow_empty { InputUse::MayBeEmpty } else { InputUse::Needed }
     }
 
     fn act(&mut self, stage: &Stage) -> Result<Done> {
