@@ -130,7 +130,7 @@ impl Verdict {
 pub struct Fold {
     verdict: Verdict,
     stages: HashMap<(String, String), usize>,
-    findings: HashMap<(String, String), usize>,
+    findings: HashMap<(usize, String), usize>,
     kept: Vec<Option<Finding>>,
 }
 
@@ -141,6 +141,20 @@ impl Fold {
         self.verdict.records += 1;
         self.verdict.run.get_or_insert_with(|| head.run.clone());
         self.verdict.system.get_or_insert_with(|| head.system.clone());
+        // Exit and dry run are everybody's, also of stages that there is no room to keep.
+        match &record.body {
+            Body::Start(start) => self.verdict.dry_run |= start.dry_run,
+            // A filter on status takes the starts away; what was only planned still says that this is a dry run.
+            Body::Step(_) => self.verdict.dry_run |= head.status == Status::Planned,
+            Body::End(end) => {
+                let exit = Exit(end.exit);
+                self.verdict.exit = self.verdict.exit.worst(exit);
+                if !(end.exit == 1 && head.status == Status::Warn) {
+                    self.verdict.exit_unless_warn = self.verdict.exit_unless_warn.worst(exit);
+                }
+            }
+            Body::Check(_) | Body::Alert(_) | Body::Statement(_) => {}
+        }
         let Some(at) = self.stage_of(record) else { return };
         match &record.body {
             Body::Start(start) => {
@@ -148,16 +162,8 @@ impl Fold {
                 stage.has_start = true;
                 stage.dry_run |= start.dry_run;
                 stage.started.clone_from(&head.ts);
-                self.verdict.dry_run |= start.dry_run;
             }
-            Body::End(end) => {
-                self.verdict.stages[at].ended = Some((head.status, end.clone()));
-                let exit = Exit(end.exit);
-                self.verdict.exit = self.verdict.exit.worst(exit);
-                if !(end.exit == 1 && head.status == Status::Warn) {
-                    self.verdict.exit_unless_warn = self.verdict.exit_unless_warn.worst(exit);
-                }
-            }
+            Body::End(end) => self.verdict.stages[at].ended = Some((head.status, end.clone())),
             Body::Check(check) => self.note(at, record, check.clone()),
             Body::Step(step) => self.note(at, record, as_check(step)),
             Body::Alert(_) | Body::Statement(_) => {}
@@ -209,13 +215,15 @@ impl Fold {
         let status = record.head.status;
         let stage = &mut self.verdict.stages[at];
         stage.worst = Some(stage.worst.map_or(status, |worst| worst.worst(status)));
-        let key = (stage.stage.clone(), check.id.clone());
+        let key = (at, check.id.clone());
         let known = self.findings.get(&key).copied();
+        let gate = check.gate && status == Status::Crit;
         let finding =
             || Finding { tool: record.head.tool.clone(), stage: record.head.stage.clone(), status, check, ts: record.head.ts.clone() };
         match (known, status.is_bad()) {
             (Some(slot), bad) => self.kept[slot] = bad.then(finding),
-            (None, true) if self.kept.len() < MAX_FINDINGS => {
+            // A failed gate is not crowded out: later stages must not work.
+            (None, true) if self.kept.len() < if gate { 2 * MAX_FINDINGS } else { MAX_FINDINGS } => {
                 self.kept.push(Some(finding()));
                 self.findings.insert(key, self.kept.len() - 1);
             }

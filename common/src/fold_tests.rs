@@ -71,6 +71,8 @@ fn dry_run_is_contagious_and_missing_tools_are_named() {
     let verdict = fold(&[start("c.1"), dry]);
     assert!(verdict.dry_run);
     assert_eq!(verdict.missing(&["a".into(), "b".into(), "c".into()]), ["b"]);
+    // As after `jq 'select(.status!="ok")'`, which drops the start.
+    assert!(fold(&[record("a.1", Status::Planned, Body::Step(Step::default()))]).dry_run);
 }
 
 #[test]
@@ -78,6 +80,12 @@ fn memory_is_bounded_and_the_rest_is_counted() {
     let records: Vec<_> = (0..MAX_FINDINGS + 7).map(|i| check("a.1", &format!("id{i}"), false, Status::Warn)).collect();
     let verdict = fold(&records);
     assert_eq!((verdict.findings.len(), verdict.more_findings), (MAX_FINDINGS, 7));
+    let gate = check("b.1", "db", true, Status::Crit);
+    assert_eq!(fold(records.iter().chain([&gate])).blocked_by().as_deref(), Some("db"), "a gate is not crowded out");
+    let stages = (0..=MAX_STAGES).map(|i| end(&format!("a.{i}"), if i == MAX_STAGES { 5 } else { 0 }, Status::Ok, None));
+    let mut fold = Fold::default();
+    stages.for_each(|end| fold.push(&end));
+    assert_eq!((fold.verdict().stages.len(), fold.verdict().exit), (MAX_STAGES, Exit(5)), "an exit counts, whoever's it is");
 }
 
 #[test]
@@ -92,6 +100,13 @@ fn the_latest_word_on_an_id_counts() {
     let found: Vec<_> = verdict.findings.iter().map(|f| (f.check.id.as_str(), f.status)).collect();
     assert_eq!(found, [("x", Status::Crit)]);
     assert_eq!(verdict.stages[0].worst, Some(Status::Crit));
+}
+
+#[test]
+fn equal_names_in_two_runs_are_two_stages() {
+    let mut other = check("a.1", "x", false, Status::Ok);
+    other.head.run = "r2".into();
+    assert_eq!(fold(&[check("a.1", "x", false, Status::Warn), other]).findings.len(), 1);
 }
 
 #[test]
