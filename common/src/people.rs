@@ -121,6 +121,16 @@ pub fn progress(doing: &'static str, total: Option<u64>) -> indicatif::ProgressB
     bar.with_message(doing)
 }
 
+/// A line on stderr that something is at work, and for how long; on a terminal only, and gone when it is dropped.
+pub fn waiting(doing: &'static str) -> indicatif::ProgressBar {
+    let bar = indicatif::ProgressBar::new_spinner();
+    if let Ok(style) = indicatif::ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    bar.with_message(doing)
+}
+
 /// Sends `log` to stderr, scrubbed of secrets: warnings and errors always, the rest with `--verbose`.
 pub fn log_to_stderr(tool: &'static str, verbose: bool) {
     struct Stderr(&'static str);

@@ -1,11 +1,12 @@
-//! The order of things: ask, reserve, dump, verify, publish, remove.
+//! The order of things: ask, make room, dump, verify, publish, remove.
 
 use crate::cli::Cli;
 use crate::dump::{self, Dump};
 use crate::folder::{self, Listing};
+use crate::place::{self, Place};
 use crate::plan;
 use crate::retention::{self, Backup, Removal};
-use crate::snapshot::{Facts, Snapshot};
+use crate::snapshot::{Facts, Sizes, Snapshot};
 use jiff::Timestamp;
 use ml_common::exit::Exit;
 use ml_common::files::{self, NewFile};
@@ -16,19 +17,30 @@ use ml_common::{Class, Failure, Result, people, pg};
 use ml_dump::manifest::{self, Manifest};
 use ml_dump::programs::{self, Reach};
 use ml_dump::{Programs, Tally, contents, name};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A file of this name may have been made within the same second; so long another is waited for.
-const WAIT_FOR_A_NAME: Duration = Duration::from_secs(5);
+/// Somebody who waits to change a table keeps pg_dump from locking it, and is kept waiting by us: letting go and trying again serves both.
+const ATTEMPTS: usize = 3;
 
-/// Where the backup goes.
-struct Place {
-    path: PathBuf,
-    folder: PathBuf,
-    /// Only the folder of the settings is tidied.
-    ours: bool,
-    started: Timestamp,
+/// What a dump is made with.
+struct Means<'a> {
+    stage: &'a Stage,
+    target: &'a pg::Target,
+    options: &'a pg::Options,
+    programs: &'a Programs,
+    place: &'a Place,
+    compress: bool,
+    /// The database's.
+    encoding: &'a str,
+}
+
+/// A dump that was made but not yet read back.
+struct Made {
+    file: NewFile,
+    snapshot: String,
+    sizes: Sizes,
+    expected: Tally,
 }
 
 /// Makes a backup, or says what it would do.
@@ -42,47 +54,44 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     let target = stage.target()?;
     let options = pg::Options { statement_timeout: Some(Duration::ZERO), idle_in_transaction: Some(Duration::ZERO), ..stage.pg_options()? };
     let mut client = target.connect(&options)?;
-    let _hook = stage.cancel.when_set(pg::canceller(&client, &target));
     let facts = Facts::read(&mut client)?;
     let excluded = dump::excluded(&mut client)?;
+    drop(client);
     let found = Programs::all(&cli.via.clone().unwrap_or_default(), stage.settings.path_if_set("PG_BIN").as_deref(), &stage.cancel)?;
     let programs = programs::for_dump(&found, facts.major)?;
-    let place = place(cli, stage)?;
+    let place = place::place(cli, stage)?;
     let listing = if place.ours { folder::list(&place.folder, &stage.system)? } else { Listing::default() };
     let compression = if compress { "gzip" } else { "none" };
-    let mut snapshot = Snapshot::take(client)?;
-    let (database_bytes, table_bytes) = snapshot.sizes()?;
-    let estimate = plan::estimate(table_bytes, compress, folder::earlier(&place.folder, &listing, compression));
-    plan::check_space(estimate, files::disk_space(&place.folder)?.0, &place.folder)?;
+    let earlier = folder::earlier(&place.folder, &listing, compression);
+    let estimate = |sizes: Sizes| plan::estimate(sizes.tables, compress, earlier);
+    let means =
+        Means { stage, target: &target, options: &options, programs, place: &place, compress, encoding: &facts.properties.encoding };
     if stage.dry_run {
-        return planned(stage, &place, listing, estimate, days, programs);
+        return planned(&means, listing, estimate(means.snapshot()?.sizes()?), days);
     }
-    let mut file = NewFile::create(&place.path)?;
-    let reach = Reach { target: &target, application: &options.application_name };
-    let encoding = snapshot.encoding(&facts.properties.encoding);
-    let id = snapshot.id.clone();
-    let dump = Dump { programs, reach, snapshot: &id, compress, encoding, lock_timeout: options.lock_timeout.unwrap_or_default() };
-    let expected = dumped(stage, &dump, &mut file, &mut snapshot)?;
-    drop(snapshot);
+    let mut done = Done::default();
+    // Before the room is measured: what a killed run left may be what fills the disk.
+    remove(stage, &place.folder, &retention::stale(&listing.leftovers, Timestamp::now()), &mut done);
+    let Made { file, snapshot, sizes, expected } = means.dump(estimate)?;
     let (sha256, bytes) = verified(stage, programs, &file, &expected)?;
     let manifest = Manifest {
         format: manifest::FORMAT,
         tool: format!("{} {}", stage.tool, env!("CARGO_PKG_VERSION")),
         system: stage.system.clone(),
         run: stage.run.clone(),
-        file: file_name(&place.path),
+        file: place.name(),
         sha256,
         bytes,
         compression: compression.to_owned(),
         database: facts.database,
         server: facts.server,
         pg_dump: programs.version.to_string(),
-        snapshot: id,
+        snapshot,
         lsn: facts.lsn,
         started: timestamp(place.started),
         finished: timestamp(Timestamp::now()),
-        database_bytes,
-        table_bytes,
+        database_bytes: sizes.database,
+        table_bytes: sizes.tables,
         rows: expected.rows(),
         tables: expected.tables,
         large_objects: expected.large_objects,
@@ -90,101 +99,100 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
         properties: facts.properties,
     };
     stage.cancel.check()?;
-    publish(file, &manifest, &place.path)?;
+    place::publish(file, &manifest, &place.path)?;
     report(stage, &manifest, &place);
-    let mut done =
-        Done::ok(format!("{}: {} tables, {} rows, {}, verified", manifest.file, manifest.tables.len(), manifest.rows, human_bytes(bytes)))
-            .metric("rows", manifest.rows)
-            .metric("bytes", bytes);
+    done.summary = format!("{}: {} tables, {} rows, {}, verified", manifest.file, manifest.tables.len(), manifest.rows, human_bytes(bytes));
     if place.ours {
-        let removals = removals(&folder::list(&place.folder, &stage.system)?, days);
-        remove(stage, &place.folder, &removals, &mut done);
-    }
-    Ok(done)
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// Where to, under a name that is free.
-fn place(cli: &Cli, stage: &Stage) -> Result<Place> {
-    if let Some(to) = &cli.to {
-        let path = std::path::absolute(to).map_err(|error| files::storage(&error, to, "cannot use"))?;
-        if path.is_dir() {
-            return Err(
-                Failure::new(Class::Usage, format!("{} is a folder", path.display())).hint("name a file, or set BACKUP_DIR to the folder")
-            );
+        let old = retention::removals(&folder::list(&place.folder, &stage.system)?.backups, Timestamp::now(), days);
+        let removed = remove(stage, &place.folder, &old, &mut done);
+        if removed > 0 {
+            done.summary.push_str(&format!("; {removed} old removed"));
         }
-        taken(&path)?;
-        let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
-        return Ok(Place { path, folder, ours: false, started: Timestamp::now() });
+        done = done.metric("removed", removed);
     }
-    let folder = stage.settings.path("BACKUP_DIR");
-    let until = Instant::now() + WAIT_FOR_A_NAME;
-    loop {
-        let started = Timestamp::now();
-        let path = folder.join(name::of(&stage.system, started));
-        match taken(&path) {
-            Ok(()) => return Ok(Place { path, folder, ours: true, started }),
-            Err(failure) if Instant::now() > until => return Err(failure),
-            Err(_) => stage.cancel.sleep(Duration::from_millis(200))?,
-        }
-    }
+    Ok(done.metric("rows", manifest.rows).metric("bytes", bytes))
 }
 
-fn taken(path: &Path) -> Result<()> {
-    for path in [path.to_owned(), Manifest::beside(path)] {
-        if path.symlink_metadata().is_ok() {
-            return Err(Failure::new(Class::Storage, format!("{} exists and is never replaced", path.display())).hint("name another file"));
+impl Means<'_> {
+    fn snapshot(&self) -> Result<Snapshot> {
+        let client = self.target.connect(self.options)?;
+        let _hook = self.stage.cancel.when_set(pg::canceller(&client, self.target));
+        Snapshot::take(client)
+    }
+
+    /// Dumps, once more when somebody wants to change a table in the same moment.
+    fn dump(&self, estimate: impl Fn(Sizes) -> u64) -> Result<Made> {
+        let mut attempt = 1;
+        loop {
+            let mut snapshot = self.snapshot()?;
+            let sizes = snapshot.sizes()?;
+            plan::check_space(estimate(sizes), files::disk_space(&self.place.folder)?.0, &self.place.folder)?;
+            let mut file = NewFile::create(&self.place.path)?;
+            match self.dump_once(&mut file, &mut snapshot) {
+                Ok(expected) => return Ok(Made { file, snapshot: snapshot.id, sizes, expected }),
+                Err(failure) if attempt < ATTEMPTS && dump::is_busy(&failure) => log::info!("{failure}; trying again"),
+                Err(failure) => return Err(failure),
+            }
+            attempt += 1;
         }
     }
-    Ok(())
+
+    /// Dumps, and counts the rows meanwhile under the same snapshot.
+    fn dump_once(&self, file: &mut NewFile, snapshot: &mut Snapshot) -> Result<Tally> {
+        let cancel = &self.stage.cancel;
+        let dump = Dump {
+            programs: self.programs,
+            reach: Reach { target: self.target, application: &self.options.application_name },
+            snapshot: &snapshot.id.clone(),
+            compress: self.compress,
+            encoding: snapshot.encoding(self.encoding),
+            lock_timeout: self.options.lock_timeout.unwrap_or_default(),
+        };
+        let _hook = cancel.when_set(snapshot.canceller(self.target));
+        let waiting = people::waiting("dumping");
+        let (dumped, counted) = std::thread::scope(|scope| {
+            let counting = scope.spawn(|| snapshot.count());
+            // pg_dump is started by this thread, which lives as long as the process: its children end with it.
+            let dumped = dump.run(file, cancel);
+            (dumped, counting.join())
+        });
+        drop(waiting);
+        cancel.check()?;
+        let counted = counted.unwrap_or_else(|_| Err(Failure::new(Class::Internal, "counting the rows failed")));
+        match (dumped, counted) {
+            // A failed count ends the transaction, and with it the snapshot that pg_dump wants: the count knows why.
+            (Err(dumped), Err(counted)) => Err(if dumped.class == Class::Storage { dumped } else { counted }),
+            (dumped, counted) => dumped.and(counted),
+        }
+    }
 }
 
-fn planned(stage: &Stage, place: &Place, mut listing: Listing, estimate: u64, days: u64, programs: &Programs) -> Result<Done> {
-    let name = file_name(&place.path);
-    let summary = format!("{name}, about {}, with pg_dump {}", human_bytes(estimate), programs.version);
-    stage.step(Status::Planned, Step { id: "dump".into(), path: Some(place.path.display().to_string()), summary, ..Step::default() });
+fn planned(means: &Means<'_>, mut listing: Listing, estimate: u64, days: u64) -> Result<Done> {
+    let (stage, place) = (means.stage, means.place);
+    plan::check_space(estimate, files::disk_space(&place.folder)?.0, &place.folder)?;
+    let (path, name) = (place.path.display().to_string(), place.name());
+    let summary = format!("{name}, about {}, with pg_dump {}", human_bytes(estimate), means.programs.version);
+    stage.step(Status::Planned, Step { id: "dump".into(), path: Some(path.clone()), summary, ..Step::default() });
     if place.ours {
         // What a real run would find when it comes to removing.
         listing.backups.push(Backup { name, at: place.started, bytes: estimate, flaw: None });
-        for removal in removals(&listing, days) {
+        let now = Timestamp::now();
+        let mut all = retention::stale(&listing.leftovers, now);
+        all.extend(retention::removals(&listing.backups, now, days));
+        for removal in all {
             stage.step(Status::Planned, removed(&place.folder, &removal));
         }
     }
-    Ok(Done { status: Some(Status::Planned), ..Done::ok(format!("would write {}", place.path.display())) })
-}
-
-/// Dumps, and counts the rows meanwhile under the same snapshot.
-fn dumped(stage: &Stage, dump: &Dump<'_>, file: &mut NewFile, snapshot: &mut Snapshot) -> Result<Tally> {
-    let bar = people::progress("dumping", None);
-    bar.enable_steady_tick(Duration::from_millis(200));
-    let (dumped, counted) = std::thread::scope(|scope| {
-        let counting = scope.spawn(|| snapshot.count());
-        // pg_dump is started by this thread, which lives as long as the process: its children end with it.
-        let dumped = dump.run(file, &stage.cancel);
-        (dumped, counting.join())
-    });
-    bar.finish_and_clear();
-    stage.cancel.check()?;
-    let counted = counted.unwrap_or_else(|_| Err(Failure::new(Class::Internal, "counting the rows failed")));
-    match (dumped, counted) {
-        // A failed count ends the transaction, and with it the snapshot that pg_dump wants: the count knows why.
-        (Err(dumped), Err(counted)) => Err(if dumped.class == Class::Storage { dumped } else { counted }),
-        (dumped, counted) => dumped.and(counted),
-    }
+    Ok(Done { status: Some(Status::Planned), ..Done::ok(format!("would write {path}")) })
 }
 
 /// Reads the file back to its last byte and compares what is in it with what was counted.
 fn verified(stage: &Stage, programs: &Programs, file: &NewFile, expected: &Tally) -> Result<(String, u64)> {
     let began = Instant::now();
-    let bar = people::progress("verifying", None);
-    bar.enable_steady_tick(Duration::from_millis(200));
-    let hashed = files::sha256(file.temporary_path());
-    let read = contents::read(programs, file.temporary_path(), &stage.cancel);
-    bar.finish_and_clear();
-    let ((sha256, bytes), read) = (hashed?, read?);
+    let waiting = people::waiting("verifying");
+    let (sha256, bytes) = files::sha256(file.temporary_path())?;
+    let read = contents::read(programs, file.temporary_path(), &stage.cancel)?;
+    drop(waiting);
     let differences = expected.differences(&read.tally);
     let step = Step {
         id: "verify".into(),
@@ -210,26 +218,17 @@ fn told(differences: &[String]) -> String {
     if more == 0 { first } else { format!("{first}; and {more} more") }
 }
 
-/// The manifest first, the dump last: a dump under its name always has one.
-fn publish(file: NewFile, manifest: &Manifest, path: &Path) -> Result<()> {
-    let beside = manifest.write(path)?.publish()?;
-    file.publish().map(|_| ()).inspect_err(|_| {
-        if let Err(error) = std::fs::remove_file(&beside) {
-            log::warn!("cannot remove {}: {error}", beside.display());
-        }
-    })
-}
-
 fn report(stage: &Stage, manifest: &Manifest, place: &Place) {
     let took = Timestamp::now().duration_since(place.started).as_millis();
+    let path = place.path.display().to_string();
     let mut step = Step {
         id: "dump".into(),
         rows: Some(manifest.rows),
         bytes: Some(manifest.bytes),
-        path: Some(place.path.display().to_string()),
         sha256: Some(manifest.sha256.clone()),
         duration_ms: Some(u64::try_from(took).unwrap_or_default()),
-        summary: format!("{}: {} rows, {}", place.path.display(), manifest.rows, human_bytes(manifest.bytes)),
+        summary: format!("{path}: {} rows, {}", manifest.rows, human_bytes(manifest.bytes)),
+        path: Some(path),
         ..Step::default()
     };
     step.labels.insert("manifest".into(), Manifest::beside(&place.path).display().to_string().into());
@@ -237,13 +236,6 @@ fn report(stage: &Stage, manifest: &Manifest, place: &Place) {
     step.metrics.insert("tables".into(), manifest.tables.len().into());
     step.metrics.insert("database_bytes".into(), manifest.database_bytes.into());
     stage.step(Status::Ok, step);
-}
-
-fn removals(listing: &Listing, days: u64) -> Vec<Removal> {
-    let now = Timestamp::now();
-    let mut all = retention::removals(&listing.backups, now, days);
-    all.extend(retention::stale(&listing.leftovers, now));
-    all
 }
 
 fn removed(folder: &Path, removal: &Removal) -> Step {
@@ -257,8 +249,8 @@ fn removed(folder: &Path, removal: &Removal) -> Step {
     }
 }
 
-/// A file that cannot be removed is a warning: the backup stands.
-fn remove(stage: &Stage, folder: &Path, removals: &[Removal], done: &mut Done) {
+/// Removes files; one that cannot be removed is a warning, as the backup stands. Gives the number of those that could.
+fn remove(stage: &Stage, folder: &Path, removals: &[Removal], done: &mut Done) -> usize {
     let mut count = 0;
     for removal in removals {
         let step = removed(folder, removal);
@@ -274,10 +266,7 @@ fn remove(stage: &Stage, folder: &Path, removals: &[Removal], done: &mut Done) {
             }
         }
     }
-    done.metrics.insert("removed".into(), count.into());
-    if count > 0 {
-        done.summary.push_str(&format!("; {count} old removed"));
-    }
+    count
 }
 
 fn millis(since: Instant) -> u64 {

@@ -37,6 +37,7 @@ impl Tool for Cli {
     }
 
     fn act(&mut self, stage: &Stage) -> Result<Done> {
-        act::act(self, stage)
+        // A query or a child that a signal has ended fails in its own words; the signal is the reason.
+        act::act(self, stage).map_err(|failure| stage.cancel.check().err().unwrap_or(failure))
     }
 }

@@ -57,6 +57,9 @@ impl Dump<'_> {
     }
 }
 
+/// pg_dump's own words (the server's may be in another language) when it was not given a table's lock in time.
+const LOCKING: &str = "Query was: LOCK TABLE";
+
 /// What pg_dump's last words mean.
 fn explain(said: &str) -> Failure {
     let said = said.replace("pg_dump: error: ", "").replace("pg_dump: ", "");
@@ -77,10 +80,15 @@ fn explain(said: &str) -> Failure {
             "the role must read every table and sequence: GRANT SELECT ON ALL TABLES and ON ALL SEQUENCES IN SCHEMA, or GRANT pg_read_all_data",
         );
     }
-    if has(&["lock timeout", "could not obtain lock"]) {
+    if has(&[LOCKING]) {
         return failure(Class::Database, "somebody changes a table at this moment: try again, or raise LOCK_TIMEOUT_MS");
     }
     failure(Class::Database, "look into the server's log; a restart, a crash or the network ends connections")
+}
+
+/// Whether pg_dump could not lock a table because somebody wants to change it.
+pub fn is_busy(failure: &Failure) -> bool {
+    failure.message.contains(LOCKING)
 }
 
 /// What the database has and a dump has not, for the manifest.
@@ -111,7 +119,11 @@ mod tests {
             ("pg_dump: error: could not open output file \"/x\": Permission denied", Class::Storage, "permissions"),
             ("pg_dump: error: aborting because of server version mismatch", Class::Config, "PG_BIN"),
             ("pg_dump: error: query failed: ERROR:  permission denied for sequence s", Class::Database, "SEQUENCES"),
-            ("pg_dump: error: query failed: ERROR:  canceling statement due to lock timeout", Class::Database, "LOCK_TIMEOUT_MS"),
+            (
+                "pg_dump: error: query failed: FEHLER:  storniere Anfrage wegen Zeitüberschreitung; detail: Query was: LOCK TABLE public.t IN ACCESS SHARE MODE",
+                Class::Database,
+                "LOCK_TIMEOUT_MS",
+            ),
             ("pg_dump: error: connection to server was lost", Class::Database, "log"),
             ("", Class::Database, "log"),
         ];

@@ -11,6 +11,7 @@ mod act;
 mod cli;
 mod dump;
 mod folder;
+mod place;
 mod plan;
 mod retention;
 mod snapshot;

@@ -51,6 +51,15 @@ impl Facts {
     }
 }
 
+/// How large things are on the server, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// The database, indexes included.
+    pub database: u64,
+    /// Its own tables, without indexes.
+    pub tables: u64,
+}
+
 /// A transaction that keeps one state of the database in view.
 pub struct Snapshot {
     client: Client,
@@ -103,14 +112,19 @@ impl Snapshot {
         .hint("run the backup when no schema is being changed"))
     }
 
-    /// Size of the database with its indexes, and of its tables without.
+    /// A hook that cancels what the snapshot's session is running.
+    pub fn canceller(&self, target: &pg::Target) -> impl Fn() + Send + Sync + Clone + use<> {
+        pg::canceller(&self.client, target)
+    }
+
+    /// Asks for the sizes.
     ///
     /// # Errors
     /// Class Database.
-    pub fn sizes(&mut self) -> Result<(u64, u64)> {
+    pub fn sizes(&mut self) -> Result<Sizes> {
         let row = self.client.query_one(SIZES, &[]).map_err(failed("asking for the size"))?;
         let get = |index: usize| row.try_get::<_, i64>(index).map(i64::unsigned_abs).map_err(failed("asking for the size"));
-        Ok((get(0)?, get(1)?))
+        Ok(Sizes { database: get(0)?, tables: get(1)? })
     }
 
     /// Counts the rows under the snapshot.

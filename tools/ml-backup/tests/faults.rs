@@ -147,6 +147,26 @@ fn a_table_that_stays_locked() {
 }
 
 #[test]
+fn somebody_who_changes_a_table_at_this_moment_is_let_through() {
+    let (db, folder) = (ledger("ddl"), TempDir::new().unwrap());
+    // Our locks are taken, pg_dump's not yet; in between somebody wants to add a column and waits for us, and pg_dump would wait for him.
+    let bin = fake_bin("touch \"$0.begun\"; while [ ! -e \"$0.go\" ]; do sleep 0.05; done; exec \"$REAL/pg_dump\" \"$@\"");
+    let tool = backup(&db.url(), folder.path()).env("PG_BIN", bin.path()).env("LOCK_TIMEOUT_MS", "1000").spawn();
+    wait_until("pg_dump begins", || bin.path().join("pg_dump.begun").exists());
+    let mut other = db.client();
+    std::thread::scope(|scope| {
+        scope.spawn(|| other.batch_execute("ALTER TABLE proofs ADD COLUMN added int DEFAULT 5").unwrap());
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let mut client = db.client();
+        wait_until("the change waits", || client.query_one(waiting, &[]).unwrap().get::<_, i64>(0) == 1);
+        fs::write(bin.path().join("pg_dump.go"), "").unwrap();
+    });
+    let out = tool.wait().expect_code(0);
+    assert_eq!(dumps(folder.path()).len(), 1);
+    assert_eq!(names(folder.path()).len(), 2, "{}", out.stdout);
+}
+
+#[test]
 fn a_dump_that_lost_rows_is_never_published() {
     let (db, folder) = (ledger("lost"), TempDir::new().unwrap());
     // A pg_dump that succeeds but leaves a table's rows out.

@@ -129,10 +129,12 @@ impl Tool for Cli {
     }
 
     fn act(&mut self, stage: &Stage) -> Result<Done> {
-        match (&self.target, &self.drop_old) {
+        let done = match (&self.target, &self.drop_old) {
             (Some(database), _) => target::act(self, stage, database),
             (_, Some(database)) => drop_old::act(self, stage, database),
             _ => scratch::act(self, stage),
-        }
+        };
+        // A query or a child that a signal has ended fails in its own words; the signal is the reason. A swap that it ended has more to tell.
+        done.map_err(|failure| stage.cancel.check().err().map_or(failure.clone(), |signal| Failure { class: signal.class, ..failure }))
     }
 }

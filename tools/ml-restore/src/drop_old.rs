@@ -41,11 +41,8 @@ pub fn act(cli: &Cli, stage: &Stage, database: &str) -> Result<Done> {
         if !stage.dry_run {
             let sessions = server::sessions(&mut client, name)?;
             if !cli.terminate && !sessions.is_empty() {
-                return Err(Failure::new(
-                    Class::Database,
-                    format!("{} sessions are connected to {name}: {}", sessions.len(), server::named(&sessions)),
-                )
-                .hint("end them, or have them ended with --terminate"));
+                return Err(Failure::new(Class::Database, format!("{name} is in use: {}", server::named(&sessions)))
+                    .hint("end them, or have them ended with --terminate"));
             }
             drop_database(&server, name, cli.terminate)?;
         }

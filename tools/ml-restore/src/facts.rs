@@ -98,11 +98,7 @@ impl Facts {
         told.push(format!("takes about {} of the server's disk{free}", size(self.needed)));
         told.push(format!("takes about {}", minutes(self.time)));
         if !self.sessions.is_empty() {
-            told.push(format!(
-                "{} sessions are connected and have to go before the swap: {}",
-                self.sessions.len(),
-                server::named(&self.sessions)
-            ));
+            told.push(format!("is in use, and has to be free before the swap: {}", server::named(&self.sessions)));
         }
         if !self.strangers.is_empty() {
             let roles = self.strangers.join(", ");

@@ -145,10 +145,7 @@ fn explain(said: &str) -> Failure {
         return failure(Class::Storage, "the file is damaged or cut off; use another backup");
     }
     if has(&["permission denied to create extension", "must be superuser", "permission denied"]) {
-        return failure(
-            Class::Database,
-            "restore as a superuser, or have the administrator create the extension in template0's place: CREATE EXTENSION by a superuser",
-        );
+        return failure(Class::Database, "restore as a superuser: this role may not make what the dump holds");
     }
     if has(&["is not available", "could not open extension control file"]) {
         return failure(Class::Database, "install the extension on this server first");

@@ -17,7 +17,7 @@ use ml_dump::Properties;
 use ml_dump::contents::Contents;
 use postgres::Client;
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Runs the drill.
 ///
@@ -118,11 +118,9 @@ pub fn jobs(cli: &Cli) -> usize {
 /// As [`Load::rows`].
 pub fn loaded(stage: &Stage, load: &Load<'_>, source: &Source) -> Result<()> {
     let began = Instant::now();
-    let bar = people::progress("restoring", None);
-    bar.enable_steady_tick(Duration::from_millis(200));
-    let loaded = load.rows(source, &stage.cancel);
-    bar.finish_and_clear();
-    loaded?;
+    let waiting = people::waiting("restoring");
+    load.rows(source, &stage.cancel)?;
+    drop(waiting);
     let summary = format!("{} into {} with pg_restore {}", source.name(), load.database, load.programs.version);
     stage.step(
         Status::Ok,

@@ -81,8 +81,7 @@ impl Swap<'_> {
         if sessions.is_empty() {
             return pg::failure(error, format_args!("renaming {}", self.database));
         }
-        let (count, who) = (sessions.len(), server::named(&sessions));
-        Failure::new(Class::Database, format!("{count} sessions are connected to {}: {who}", self.database))
+        Failure::new(Class::Database, format!("{} is in use: {}", self.database, server::named(&sessions)))
     }
 }
 

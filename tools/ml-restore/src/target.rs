@@ -163,7 +163,7 @@ fn within(client: &mut Client, statements: &[String], end: &str) -> Result<()> {
 }
 
 fn blocked(sessions: &[Session], database: &str, consequence: &str) -> Failure {
-    Failure::new(Class::Database, format!("{} sessions are connected to {database}: {}", sessions.len(), server::named(sessions)))
+    Failure::new(Class::Database, format!("{database} is in use: {}", server::named(sessions)))
         .hint(format!("stop what is connected, or have it ended with --terminate; {consequence}"))
 }
 

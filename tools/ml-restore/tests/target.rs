@@ -126,7 +126,9 @@ fn sessions_block_the_swap_unless_they_may_be_ended() {
     busy.batch_execute("SET application_name = 'the busy one'; DELETE FROM lemma_cache").unwrap();
     let out = restore(&sample).arg("--force").run().expect_code(2);
     assert!(
-        out.stderr.contains("1 sessions are connected") && out.stderr.contains("the busy one") && out.stderr.contains("--terminate"),
+        out.stderr.contains("is in use: the busy one, as ml from")
+            && out.stderr.contains("the busy one")
+            && out.stderr.contains("--terminate"),
         "{}",
         out.stderr
     );
