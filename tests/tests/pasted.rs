@@ -65,7 +65,7 @@ fn statements_without_a_ledger_through_jq() {
 fn a_cron_line() {
     let site = Site::with_ledger("cron");
     let path = format!("{}:/usr/bin:/bin", site.bin.display());
-    let line = format!("cd / && ml-health --config {0} | ml-alert --config {0} --quiet", site.config().display());
+    let line = format!("cd / && ml-health --config {} | ml-alert --quiet", site.config().display());
     // What cron gives: sh, a short PATH, HOME, no terminal; what is printed would be mailed.
     let cron =
         || Tool::foreign("env").args(["-i", &format!("PATH={path}"), "HOME=/nonexistent", "SHELL=/bin/sh", "/bin/sh", "-c", &line]).run();

@@ -38,7 +38,7 @@ pub enum FailOn {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
-    /// Settings file [default: config/nightly.env when it exists]
+    /// Settings file [default: that of the stage before, else config/nightly.env when it exists]
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Override one setting, KEY=VALUE; secrets are refused, the process list would show them

@@ -62,6 +62,9 @@ impl Io {
     }
 }
 
+/// Loads settings from another file.
+type Reload<'a> = &'a dyn Fn(&Path) -> Result<Settings>;
+
 /// Runs a tool as a stage of a pipeline and gives the code to exit with.
 pub fn run<T: Tool>(mut tool: T, io: Io, cancel: Cancel) -> Exit {
     let began = Instant::now();
@@ -100,7 +103,10 @@ pub fn run<T: Tool>(mut tool: T, io: Io, cancel: Cancel) -> Exit {
         written: AtomicU64::new(0),
     };
     let ml_run = (io.env)("ML_RUN").filter(|run| !run.is_empty());
-    let silent = forward(&mut tool, &mut stage, input, ml_run.as_deref(), &mut failure);
+    // A call that names its settings keeps to them; any other takes those of the stage before, whatever folder it was called in.
+    let reload = |file: &Path| Settings::load(Some(file), &common.overrides, &io.env);
+    let inherit = common.config.is_none().then_some(&reload as Reload<'_>);
+    let silent = forward(&mut tool, &mut stage, input, ml_run.as_deref(), inherit, &mut failure);
     let result = match failure {
         Some(failure) => Err(failure),
         None => work(&mut tool, &stage, common.after.unwrap_or(T::AFTER)),
@@ -149,6 +155,7 @@ fn forward<T: Tool>(
     stage: &mut Stage,
     input: Option<Box<dyn Read + Send>>,
     ml_run: Option<&str>,
+    inherit: Option<Reload<'_>>,
     failure: &mut Option<Failure>,
 ) -> bool {
     let had_input = input.is_some();
@@ -158,6 +165,15 @@ fn forward<T: Tool>(
     let mut early = Vec::new();
     for item in input.into_iter().flat_map(|input| Reader::new(Watched::new(input))) {
         if records == 0 && !matches!(item, Item::Garbage { .. }) {
+            if let (Some(reload), Some(file)) = (inherit, item_settings(&item, &stage.host)) {
+                match reload(Path::new(file)) {
+                    Ok(settings) => {
+                        settings.text("SYSTEM").clone_into(&mut stage.system);
+                        (stage.settings, *failure) = (settings, None);
+                    }
+                    Err(wrong) => *failure = Some(wrong.context("taking the settings of the stage before")),
+                }
+            }
             settle(tool, stage, item_run(&item).or(ml_run), item_is_dry(&item), failure);
             early.drain(..).for_each(|summary| tell_garbage(stage, &mut fold, "input", summary));
         }
@@ -250,6 +266,17 @@ fn item_run(item: &Item) -> Option<&str> {
         Item::Garbage { .. } => None,
     }
     .filter(|run| !run.is_empty())
+}
+
+/// The settings file of the stage before, when it ran on this machine.
+fn item_settings<'a>(item: &'a Item, host: &str) -> Option<&'a str> {
+    match item {
+        Item::Record { record, .. } if record.head.host == host => match &record.body {
+            Body::Start(start) => start.settings.as_deref(),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn item_is_dry(item: &Item) -> bool {

@@ -254,3 +254,25 @@ fn a_nagios_plugin_says_unknown_in_one_line_whatever_came_before() {
         assert!(code == exit && text.starts_with(line) && text.lines().count() <= 1, "{args:?}: {code} {text}");
     }
 }
+
+#[test]
+fn a_stage_without_settings_of_its_own_takes_those_of_the_stage_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("up.env");
+    std::fs::write(&file, "SYSTEM=of-upstream\n").unwrap();
+    let host = gethostname::gethostname().to_string_lossy().into_owned();
+    let start = |host: &str| {
+        let settings = Some(file.display().to_string());
+        let line = upstream("ml-a.1", Status::Ok, Body::Start(Start { settings, ..Start::default() }));
+        line.replace("\"host\":\"h\"", &format!("\"host\":{}", serde_json::to_string(host).unwrap())) + &end("ml-a.1", 0, Status::Ok)
+    };
+    let other = folder.path().join("own.env");
+    std::fs::write(&other, "SYSTEM=of-its-own\n").unwrap();
+    let own = ["--config", other.to_str().unwrap()];
+    for (args, host, system) in [(&[][..], host.as_str(), "of-upstream"), (&own, &host, "of-its-own"), (&[], "elsewhere", "mathledger")] {
+        let (exit, records) = run_fake(args, Some(&start(host)), None);
+        assert_eq!((exit, records[0].head.system.as_str()), (0, system));
+    }
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(run_fake(&[], Some(&start(&host)), None).0, 78);
+}
