@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// So much of a child's stderr is kept, from its end.
 const KEPT_STDERR: usize = 16 * 1024;
 
+/// Time between asking a child to end and ending it.
+const POLITE: Duration = Duration::from_secs(5);
+
 /// How a child ended and what it said on stderr (the last 16 KiB).
 #[derive(Debug)]
 pub struct Ended {
@@ -62,11 +65,9 @@ pub fn run_fed<T>(
     let mut child = command.spawn().or_fail(Class::General, || format!("cannot start {name}"))?;
     let stderr = tail(child.stderr.take());
     let stdout = child.stdout.take();
-    let pid = child.id();
     let late = Arc::new(AtomicBool::new(false));
     let done = Arc::new(AtomicBool::new(false));
-    let hook = cancel.when_set(move || platform::end_child(pid));
-    let clock = deadline.map(|limit| watch(limit, pid, Arc::clone(&late), Arc::clone(&done)));
+    let clock = watch(child.id(), cancel.clone(), deadline, Arc::clone(&late), Arc::clone(&done));
     let consumed = match stdout {
         Some(mut stdout) => consume(&mut stdout),
         None => consume(&mut std::io::empty()),
@@ -75,12 +76,10 @@ pub fn run_fed<T>(
         end(&mut child);
     }
     let status = child.wait().or_fail(Class::Internal, || format!("waiting for {name}"));
-    done.store(true, Ordering::Relaxed);
-    drop(hook);
-    if let Some(thread) = clock {
-        let _ = thread.join();
-    }
+    // A child of the child may still hold this pipe: the watch goes on.
     let stderr = stderr.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    done.store(true, Ordering::Relaxed);
+    let _ = clock.join();
     cancel.check()?;
     if late.load(Ordering::Relaxed) {
         let limit = humantime::format_duration(deadline.unwrap_or_default());
@@ -92,23 +91,32 @@ pub fn run_fed<T>(
 /// Asks politely first, then does not.
 fn end(child: &mut Child) {
     platform::end_child(child.id());
-    let until = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < until && !cfg!(windows) {
+    let until = Instant::now() + POLITE;
+    while Instant::now() < until {
         if matches!(child.try_wait(), Ok(Some(_))) {
             return;
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    let _ = child.kill();
+    platform::kill_child(child.id());
 }
 
-fn watch(limit: Duration, pid: u32, late: Arc<AtomicBool>, done: Arc<AtomicBool>) -> JoinHandle<()> {
-    let until = Instant::now() + limit;
+/// Ends the child on a signal and past the deadline, while its output is still being read: nobody else could.
+fn watch(pid: u32, cancel: Cancel, deadline: Option<Duration>, late: Arc<AtomicBool>, done: Arc<AtomicBool>) -> JoinHandle<()> {
+    let began = Instant::now();
     std::thread::spawn(move || {
+        let mut asked: Option<Instant> = None;
         while !done.load(Ordering::Relaxed) {
-            if Instant::now() >= until {
+            if deadline.is_some_and(|limit| began.elapsed() >= limit) {
                 late.store(true, Ordering::Relaxed);
-                return platform::end_child(pid);
+            }
+            match asked {
+                None if cancel.is_set() || late.load(Ordering::Relaxed) => {
+                    platform::end_child(pid);
+                    asked = Some(Instant::now());
+                }
+                Some(at) if at.elapsed() >= POLITE => return platform::kill_child(pid),
+                _ => {}
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -159,6 +167,20 @@ mod tests {
     fn a_child_that_hangs_is_ended() {
         let failure = sh("exec sleep 100", Some(Duration::from_millis(100))).unwrap_err();
         assert!(failure.message.contains("was ended after 100ms"), "{failure}");
+    }
+
+    #[test]
+    fn neither_a_deaf_child_nor_its_own_children_outlive_the_deadline() {
+        for script in ["trap '' TERM; sleep 30; echo survived", "(sleep 30; echo survived); true"] {
+            let mut text = String::new();
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", script]);
+            run(command, &Cancel::default(), Some(Duration::from_millis(100)), |out| {
+                out.read_to_string(&mut text).map(|_| ()).or_fail(Class::Internal, || "reading")
+            })
+            .unwrap_err();
+            assert_eq!(text, "", "{script}");
+        }
     }
 
     #[test]

@@ -68,10 +68,19 @@ pub fn bind_child(command: &mut Command) {
     }
 }
 
-/// Asks a child to end.
+/// Asks a child, and the children that it has, to end.
 pub fn end_child(pid: u32) {
+    signal_child(pid, rustix::process::Signal::TERM);
+}
+
+/// Ends a child, and the children that it has, without asking.
+pub fn kill_child(pid: u32) {
+    signal_child(pid, rustix::process::Signal::KILL);
+}
+
+fn signal_child(pid: u32, signal: rustix::process::Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
         // It may have ended by itself.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ = rustix::process::kill_process_group(pid, signal);
     }
 }

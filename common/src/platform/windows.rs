@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Whether standard input can hold a stream of records: a pipe or a file, never a console or NUL.
 pub fn stdin_holds_records() -> bool {
@@ -58,5 +58,15 @@ pub fn bind_child(command: &mut Command) {
     command.creation_flags(CREATE_NEW_PROCESS_GROUP);
 }
 
-/// There is no polite way: the caller kills the child itself.
-pub fn end_child(_pid: u32) {}
+/// Ends a child, and the children that it has; there is no polite way. Its id is not given away again while its handle is open.
+pub fn end_child(pid: u32) {
+    let mut command = Command::new("taskkill");
+    command.args(["/F", "/T", "/PID", &pid.to_string()]);
+    // It may have ended by itself.
+    let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+}
+
+/// The same.
+pub fn kill_child(pid: u32) {
+    end_child(pid);
+}
