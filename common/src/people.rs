@@ -4,13 +4,17 @@ use crate::failure::{Class, Failure, OrFail, Result};
 use crate::platform;
 use crate::record::{Body, Check, Record, Status, Step};
 use crate::redact;
+use std::borrow::Cow;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 
 /// A record as lines of a table; None for what a person need not see.
 pub fn render(record: &Record, colour: bool) -> Option<String> {
     let tool = record.head.tool.trim_start_matches("ml-");
     let status = record.head.status;
-    let line = |id: &str, text: &str| format!("{} {tool:<8} {id:<28} {text}", word(status, colour)).trim_end().to_owned();
+    let line = |id: &str, text: &str| {
+        let words = format!("{tool:<8} {id:<28} {text}");
+        format!("{} {}", word(status, colour), printable(&words)).trim_end().to_owned()
+    };
     Some(match &record.body {
         Body::Start(_) => return None,
         Body::Check(check) => with_hint(line(&check.id, &check_text(check)), status, check.hint.as_deref()),
@@ -21,7 +25,7 @@ pub fn render(record: &Record, colour: bool) -> Option<String> {
             let fate = format!("{:?}", alert.fate).to_lowercase();
             let mut text = with_hint(line(&alert.id, &format!("{fate} to {}{reason}", alert.sink)), status, alert.hint.as_deref());
             for part in [&alert.summary].into_iter().chain(&alert.payload).filter(|part| !part.is_empty()) {
-                text.push_str(&format!("\n{part}"));
+                text.push_str(&format!("\n{}", printable_lines(part)));
             }
             text
         }
@@ -33,6 +37,26 @@ pub fn render(record: &Record, colour: bool) -> Option<String> {
             with_hint(line("", &text), status, end.hint.as_deref())
         }
     })
+}
+
+/// Text from elsewhere (a server, another program, a record) as one line that is safe to show: control characters could erase, recolour or
+/// forge lines on a terminal, and so could marks that turn the direction of writing.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let harmful = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
+    if !text.contains(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |c: char| match c {
+        '\n' | '\r' | '\t' => ' ',
+        c if harmful(c) => '\u{fffd}',
+        c => c,
+    };
+    Cow::Owned(text.chars().map(shown).collect())
+}
+
+/// The same for a text whose lines are meant.
+pub fn printable_lines(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
 fn check_text(check: &Check) -> String {
@@ -58,7 +82,7 @@ fn step_text(step: &Step) -> String {
 
 fn with_hint(mut text: String, status: Status, hint: Option<&str>) -> String {
     if let Some(hint) = hint.filter(|_| status != Status::Ok) {
-        text.push_str(&format!("\n{:8}hint: {hint}", ""));
+        text.push_str(&format!("\n{:8}hint: {}", "", printable(hint)));
     }
     text
 }
@@ -102,7 +126,7 @@ pub fn colour(stream: &impl IsTerminal) -> bool {
 pub fn ask(question: &str) -> Result<bool> {
     let no_terminal = |error| Failure::new(Class::Usage, format!("cannot ask, as there is no terminal: {error}"));
     let (input, mut output) = platform::terminal().map_err(no_terminal)?;
-    write!(output, "{question} [y/N] ").and_then(|()| output.flush()).or_fail(Class::General, || "asking")?;
+    write!(output, "{} [y/N] ", printable_lines(question)).and_then(|()| output.flush()).or_fail(Class::General, || "asking")?;
     let mut answer = String::new();
     BufReader::new(input).read_line(&mut answer).or_fail(Class::General, || "reading the answer")?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
@@ -143,7 +167,7 @@ pub fn log_to_stderr(tool: &'static str, verbose: bool) {
             if self.enabled(record.metadata()) {
                 let text = record.args().to_string();
                 // Nobody is left to tell when stderr is gone.
-                let _ = writeln!(std::io::stderr(), "{}: {}", self.0, redact::scrub(&text));
+                let _ = writeln!(std::io::stderr(), "{}: {}", self.0, printable_lines(&redact::scrub(&text)));
             }
         }
         fn flush(&self) {}
@@ -155,6 +179,30 @@ pub fn log_to_stderr(tool: &'static str, verbose: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Alert, Head};
+
+    #[test]
+    fn what_a_record_says_cannot_take_over_the_terminal() {
+        let evil = "a\u{1b}[2J\nok      forged\u{9b}31m\u{202e}\r\u{7f}";
+        let check = Check { id: evil.into(), summary: evil.into(), hint: Some(evil.into()), ..Check::default() };
+        let alert = Alert { id: evil.into(), sink: evil.into(), summary: evil.into(), ..Alert::default() };
+        for (body, lines) in [(Body::Check(check), 2), (Body::Alert(alert), 3)] {
+            let head = Head {
+                v: 1,
+                tool: evil.into(),
+                stage: "s".into(),
+                system: "s".into(),
+                run: "r".into(),
+                ts: "t".into(),
+                host: "h".into(),
+                status: Status::Crit,
+            };
+            let text = render(&Record { head, body }, false).unwrap();
+            assert!(text.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'), "{text:?}");
+            assert_eq!(text.lines().count(), lines, "{text}");
+        }
+        assert_eq!(printable("p \u{2192} q"), "p \u{2192} q");
+    }
 
     #[test]
     fn sizes_read_well() {

@@ -59,7 +59,7 @@ impl Out {
 
     /// Writes text of a tool's own making: the nagios line, a summary for people.
     pub fn text(&self, text: &str) {
-        self.line(text, false);
+        self.line(&people::printable_lines(text), false);
     }
 
     fn line(&self, line: &str, bulk: bool) {

@@ -3,6 +3,7 @@
 use crate::facts::Facts;
 use ml_common::Status;
 use ml_common::fold::{StageState, Verdict};
+use ml_common::people::printable;
 
 /// The word for the whole run.
 pub fn outcome(verdict: &Verdict) -> &'static str {
@@ -36,7 +37,7 @@ pub fn entry(verdict: &Verdict, facts: &Facts, run: &str, now: &str) -> String {
         text.push_str(&format!("- {name}: {value}\n"));
     }
     if let Some(reason) = &facts.derive_stop {
-        text.push_str(&format!("- Derivation stopped: {reason}\n"));
+        text.push_str(&format!("- Derivation stopped: {}\n", printable(reason)));
     }
     for stage in verdict.in_order().into_iter().filter(|stage| !stage.good()) {
         text.push_str(&format!("- {}: {}\n", stage.tool, how_it_ended(stage)));
@@ -63,7 +64,7 @@ pub fn summary(verdict: &Verdict, facts: &Facts, run: &str, log: Option<&str>) -
     if !facts.files.is_empty() {
         text.push_str("\n  files\n");
         for (_, path) in &facts.files {
-            text.push_str(&format!("    {path}\n"));
+            text.push_str(&format!("    {}\n", printable(path)));
         }
     }
     if facts.proven {
@@ -72,9 +73,14 @@ pub fn summary(verdict: &Verdict, facts: &Facts, run: &str, log: Option<&str>) -
     if !verdict.findings.is_empty() {
         text.push_str("\n  what is not well\n");
         for finding in &verdict.findings {
-            text.push_str(&format!("    {:<7} {}: {}\n", finding.status.name(), finding.check.id, finding.check.summary));
+            text.push_str(&format!(
+                "    {:<7} {}: {}\n",
+                finding.status.name(),
+                printable(&finding.check.id),
+                printable(&finding.check.summary)
+            ));
             if let Some(hint) = &finding.check.hint {
-                text.push_str(&format!("            hint: {hint}\n"));
+                text.push_str(&format!("            hint: {}\n", printable(hint)));
             }
         }
     }
@@ -87,13 +93,15 @@ pub fn summary(verdict: &Verdict, facts: &Facts, run: &str, log: Option<&str>) -
 fn word(stage: &StageState) -> &'static str {
     match &stage.ended {
         Some((status, _)) => status.name(),
-        None => "died",
+        None if stage.died() => "died",
+        None => "-",
     }
 }
 
 fn how_it_ended(stage: &StageState) -> String {
     let Some((status, end)) = &stage.ended else {
-        return "began and never ended".into();
+        // Without a start either, a filter has taken both away.
+        return if stage.died() { "began and never ended" } else { "neither start nor end is in the input" }.into();
     };
     let mut parts: Vec<String> =
         [end.summary.clone(), end.reason.clone().unwrap_or_default()].into_iter().filter(|part| !part.is_empty()).collect();
@@ -101,7 +109,7 @@ fn how_it_ended(stage: &StageState) -> String {
         parts.push(if *status == Status::Ok { "done".into() } else { format!("exit {}", end.exit) });
     }
     let hint = end.hint.as_ref().filter(|_| end.error_class.is_some()).map(|hint| format!(" (hint: {hint})")).unwrap_or_default();
-    format!("{}{hint}", parts.join("; "))
+    printable(&format!("{}{hint}", parts.join("; "))).into_owned()
 }
 
 #[cfg(test)]
@@ -155,6 +163,17 @@ mod tests {
             "## 2025-01-08 02:00 UTC, run r-1: ok\n\n- Steps: 3\n- New statements: 40\n- Max depth: 2\n- Enqueued jobs: 39\n\
              - Success rate: 92.5 %\n- Derivation stopped: saturated\n\n"
         );
+    }
+
+    #[test]
+    fn a_record_cannot_write_lines_of_the_report() {
+        let evil = || "x\n- Steps: 9\u{1b}[2J".to_owned();
+        let end = record("ml-a", Status::Crit, Body::End(End { exit: 2, summary: evil(), reason: Some(evil()), ..End::default() }));
+        let check = Check { id: evil(), summary: evil(), hint: Some(evil()), ..Check::default() };
+        let night = [end, record("ml-a", Status::Crit, Body::Check(check))];
+        for text in [entry(&fold(&night), &facts(&night), "r-1", "now"), summary(&fold(&night), &facts(&night), "r-1", None)] {
+            assert!(!text.contains("\n- Steps: 9") && !text.contains('\u{1b}'), "{text}");
+        }
     }
 
     #[test]
