@@ -6,6 +6,7 @@
 pub mod blocks;
 pub mod chain;
 pub mod counts;
+pub mod premises;
 pub mod proof_term;
 pub mod reprove;
 pub mod runs;

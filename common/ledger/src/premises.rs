@@ -1,0 +1,79 @@
+//! What a derivation begins with: every theorem, and whether it can build on it, as its proof from the axioms at hand is on record.
+
+use crate::failed;
+use crate::proof_term;
+use crate::shape::Shape;
+use ml_common::Result;
+use ml_logic::Formula;
+use postgres::{GenericClient, Row};
+
+/// Rows that are fetched at a time.
+const BATCH: i32 = 2000;
+
+/// A theorem as the ledger holds it. Nothing in it is to be trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Premise {
+    /// The stored hash in hex.
+    pub hash: String,
+    /// The canonical text.
+    pub canonical: String,
+    /// `derivation_depth`.
+    pub depth: Option<i64>,
+    /// Its D-proof from the axioms that were asked for, if there is one.
+    pub proof: Option<String>,
+    /// When that proof was recorded, in microseconds since 1970; 0 without one.
+    pub since: i64,
+}
+
+/// Calls `each` with the axioms and proven statements of all theories (a hash is in the ledger only once), ordered by hash. Those of the
+/// theory `system_id` come with their proof, where there is one of ours ([`proof_term`]) from exactly these axioms. Memory stays with a
+/// batch.
+///
+/// # Errors
+/// Class Database, or what `each` fails with.
+pub fn for_each(
+    client: &mut impl GenericClient,
+    shape: &Shape,
+    system_id: &str,
+    axioms: &[Formula],
+    mut each: impl FnMut(Premise) -> Result<()>,
+) -> Result<()> {
+    const DOING: &str = "reading what the derivation begins with";
+    shape.require("statements", &["system_id", "hash", "content_norm", "status", "is_axiom", "derivation_depth"])?;
+    shape.require("proofs", &["id", "statement_id", "proof_term", "created_at"])?;
+    // What stands behind the D-proof names the axioms.
+    let suffix = proof_term::encode("", axioms);
+    let sql = format!(
+        "SELECT DISTINCT ON (s.hash) {}, s.content_norm::text, s.derivation_depth::bigint, p.proof_term::text,
+            (extract(epoch FROM p.created_at) * 1000000)::bigint
+        FROM {} s LEFT JOIN {} p
+            ON p.statement_id = s.id AND s.system_id = {} AND {} = 'success' AND pg_catalog.right(p.proof_term, $2::int) = $3::text
+        WHERE s.is_axiom OR s.status::text = 'proven'
+        ORDER BY s.hash, p.created_at, p.id",
+        shape.hex("statements", "hash", "s"),
+        shape.sql("statements"),
+        shape.sql("proofs"),
+        shape.cast("statements", "system_id", "$1"),
+        shape.outcome("p"),
+    );
+    let length = i32::try_from(suffix.len()).unwrap_or(i32::MAX);
+    let mut tx = client.transaction().map_err(failed(DOING))?;
+    let portal = tx.bind(&sql, &[&system_id, &length, &suffix]).map_err(failed(DOING))?;
+    loop {
+        let rows = tx.query_portal(&portal, BATCH).map_err(failed(DOING))?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in &rows {
+            each(premise(row, &suffix).map_err(failed(DOING))?)?;
+        }
+    }
+    tx.commit().map_err(failed(DOING))
+}
+
+fn premise(row: &Row, suffix: &str) -> std::result::Result<Premise, postgres::Error> {
+    let text = |at| row.try_get::<_, Option<String>>(at).map(Option::unwrap_or_default);
+    let proof = row.try_get::<_, Option<String>>(3)?.and_then(|term| term.strip_suffix(suffix).map(str::to_owned));
+    let since: Option<i64> = row.try_get(4)?;
+    Ok(Premise { hash: text(0)?, canonical: text(1)?, depth: row.try_get(2)?, proof, since: since.unwrap_or_default() })
+}

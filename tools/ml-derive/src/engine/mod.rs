@@ -1,0 +1,45 @@
+//! The derivation engine: condensed detachment over all that is known, without repetition.
+//!
+//! No IO, no database, no clock, no threads; the same input gives the same output on every machine. Two drivers over one core:
+//!
+//! - [`exhaustive`]: everything with a proof of at most n symbols, exactly;
+//! - [`saturate`]: new statements from a given stock, level by level, within budgets.
+//!
+//! The core is four things that know nothing of the drivers: terms as bytes ([`packed`]), conclusions from pairs of them
+//! ([`detach`]), which of them are there already ([`table`]) and which are instances of another ([`instances`]). What is drawn may be
+//! trusted only after `ml_logic::checker` has seen it, and that shares no code with this.
+
+pub mod detach;
+pub mod exhaustive;
+pub mod instances;
+pub mod packed;
+pub mod pairs;
+pub mod rank;
+pub mod saturate;
+pub mod score;
+pub mod table;
+
+use std::fmt;
+
+/// Why a driver could not go on. What it had finished before stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It was asked to.
+    Cancelled,
+    /// A conclusion has more than so many symbols; leaving it out would make the result wrong.
+    TooLarge(usize),
+    /// More terms than the engine has numbers for.
+    TooMany,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stop::Cancelled => f.write_str("interrupted"),
+            Stop::TooLarge(limit) => write!(f, "a conclusion has more than {limit} symbols"),
+            Stop::TooMany => f.write_str("more conclusions than the engine has numbers for"),
+        }
+    }
+}
+
+impl std::error::Error for Stop {}

@@ -1,0 +1,104 @@
+//! The order of D-proofs without D-proofs: ranks.
+//!
+//! D-notation is prefix-free, so comparing `D X Y` is comparing X, then Y, which is comparing two numbers each when X and Y have
+//! their places (ranks) in the order of all proofs so far. A pair of ranks is the key of a proof: 8 bytes that decide between two
+//! proofs of the same statement, and the order of output.
+
+/// How a conclusion was got from others, by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Axiom, counted from 1.
+    Axiom(u8),
+    /// Condensed detachment.
+    Detach {
+        /// The implication.
+        major: u32,
+        /// What fits its antecedent.
+        minor: u32,
+    },
+    /// Necessitation.
+    Necessitate(u32),
+}
+
+/// More proofs than this have no ranks that fit a key.
+pub const MOST: usize = 1 << 31;
+
+const RANK_BITS: u32 = 31;
+const CLASS_BITS: u32 = 62;
+
+/// The key of `D X Y` from the ranks of X and Y.
+pub fn detachment_key(major: u32, minor: u32) -> u64 {
+    1 << CLASS_BITS | u64::from(major) << RANK_BITS | u64::from(minor)
+}
+
+/// The key of `N X` from the rank of X.
+pub fn necessitation_key(premise: u32) -> u64 {
+    2 << CLASS_BITS | u64::from(premise)
+}
+
+/// The key of an axiom: digits come before `D`, letters after `N`.
+pub fn axiom_key(number: u8) -> u64 {
+    let class = if number <= 9 { 0 } else { 3 };
+    class << CLASS_BITS | u64::from(number)
+}
+
+/// All proofs in the order of their D-notation.
+#[derive(Clone, Debug, Default)]
+pub struct Ranks {
+    /// Rank to number.
+    order: Vec<u32>,
+    /// Number to rank.
+    rank: Vec<u32>,
+}
+
+impl Ranks {
+    /// The rank of proof `id`.
+    pub fn rank(&self, id: u32) -> u32 {
+        self.rank[id as usize]
+    }
+
+    /// What a key of these ranks stands for.
+    pub fn step(&self, key: u64) -> Step {
+        let low = key & ((1 << CLASS_BITS) - 1);
+        let id = |rank: u64| self.order[rank as usize];
+        match key >> CLASS_BITS {
+            1 => Step::Detach { major: id(low >> RANK_BITS), minor: id(low & ((1 << RANK_BITS) - 1)) },
+            2 => Step::Necessitate(id(low)),
+            _ => Step::Axiom(low as u8),
+        }
+    }
+
+    /// The key of a proof whose premises have ranks.
+    pub fn key(&self, step: Step) -> u64 {
+        match step {
+            Step::Axiom(number) => axiom_key(number),
+            Step::Detach { major, minor } => detachment_key(self.rank(major), self.rank(minor)),
+            Step::Necessitate(premise) => necessitation_key(self.rank(premise)),
+        }
+    }
+
+    /// Takes in the proofs from the number of the last one on: their keys by the ranks until now, which are in order, and all `steps`.
+    pub fn extend(&mut self, keys: &[u64], steps: &[Step]) {
+        let first = self.order.len() as u32;
+        let mut merged = Vec::with_capacity(self.order.len() + keys.len());
+        let mut new = keys.iter().zip(first..).peekable();
+        for &old in &self.order {
+            let key = self.key(steps[old as usize]);
+            while let Some((_, id)) = new.next_if(|(new, _)| **new < key) {
+                merged.push(id);
+            }
+            merged.push(old);
+        }
+        merged.extend(new.map(|(_, id)| id));
+        self.rank.resize(merged.len(), 0);
+        for (rank, &id) in (0..).zip(&merged) {
+            self.rank[id as usize] = rank;
+        }
+        self.order = merged;
+    }
+
+    /// Memory in use, in bytes.
+    pub fn memory(&self) -> usize {
+        (self.order.capacity() + self.rank.capacity()) * size_of::<u32>()
+    }
+}

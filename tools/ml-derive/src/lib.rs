@@ -1,0 +1,29 @@
+//! ml-derive: derives theorems by condensed detachment.
+//!
+//! Two modes. **Nightly** (the default) continues the ledger within budgets that are counts, so that a night can be repeated exactly:
+//! statements, proofs, what they use and one sealed block in one transaction, then jobs on the queue. **Exhaustive** (`--no-ledger`)
+//! generates everything with a proof of at most so many symbols, exactly, without a database.
+//!
+//! Records, nightly:
+//! - step `stock`: what the derivation begins with; metrics facts, open, inert (theorems without a proof from these axioms);
+//! - step `level-N`: step N of the run; metrics candidates, invalid, duplicates, instances, new, kept, cut, depth;
+//! - check `checker` (only when bad): derived statements that the checker refused, which are not written;
+//! - step `block`: the sealed block; metrics block, statements; label merkle_root; skipped when there is nothing new;
+//! - step `queue`: jobs pushed; metrics enqueued, waiting; skipped without REDIS_URL, warn when Redis cannot be reached;
+//! - end: reason says why the derivation stopped; metrics steps, new_statements, max_depth, enqueued, cut.
+//!
+//! Records, exhaustive:
+//! - step `length-N`: metrics length, kept, removed, candidates, duplicates, invalid; with `--dproofs` path, bytes, sha256;
+//! - `statement`: each kept conclusion, unless `--counts`;
+//! - end: metrics lengths, kept, removed.
+//!
+//! [`engine`] does no IO and knows nothing of records, settings and databases.
+
+mod axioms;
+mod cli;
+pub mod engine;
+mod exhaustive;
+mod nightly;
+mod proofs;
+
+pub use cli::Cli;

@@ -1,0 +1,291 @@
+//! The nightly mode: continues the ledger.
+
+mod frontier;
+pub mod plan;
+mod queue;
+mod record;
+mod stock;
+
+use crate::engine::Stop;
+use crate::engine::saturate::Level;
+use crate::proofs::refused;
+use ml_common::record::{Check, Map, Step};
+use ml_common::stage::{Done, Output, Stage};
+use ml_common::{Class, Exit, Failure, Result, Status, pg, redis};
+use ml_ledger::theories::{self, Theory};
+use ml_ledger::{Shape, runs};
+use ml_logic::{Limits, System};
+use plan::{Budget, Stopped};
+use postgres::Client;
+use record::Outcome;
+use serde_json::json;
+use std::time::Instant;
+use stock::Stock;
+
+/// What `runs.name` says of ours.
+const RUN: &str = "ml-derive";
+
+/// The ledger at hand.
+struct Ledger<'a> {
+    client: &'a mut Client,
+    shape: &'a Shape,
+    theory: &'a Theory,
+}
+
+/// What the derivation did in memory.
+struct Derived {
+    steps: u32,
+    cut: u64,
+    stopped: Stopped,
+}
+
+/// Derives within the budget, records the new theorems, enqueues jobs.
+pub fn act(system: &System, budget: &Budget, stage: &Stage) -> Result<Done> {
+    if stage.out().mode() == Output::Raw {
+        return Err(Failure::new(Class::Usage, "into the ledger there is no raw output").hint("leave --output out, or use --no-ledger"));
+    }
+    let queue = Queue::of(stage)?;
+    let target = stage.target()?;
+    let mut client = target.connect(&pg::Options { read_only: stage.dry_run, ..stage.pg_options()? })?;
+    let canceller = pg::canceller(&client, &target);
+    let _hook = stage.cancel.when_set(canceller);
+    // What a signal makes the server say is not the reason.
+    let told = |failure| stage.cancel.check().err().unwrap_or(failure);
+    let shape = Shape::discover(&mut client).map_err(told)?;
+    shape.require_writable()?;
+    let theory = theories::require_base(&mut client, &shape).map_err(told)?;
+    let mut ledger = Ledger { client: &mut client, shape: &shape, theory: &theory };
+    let run_id = if stage.dry_run { None } else { Some(begin(&mut ledger, system, budget, stage).map_err(told)?) };
+    let outcome = night(&mut ledger, system, budget, run_id, queue.is_some(), stage).map_err(told);
+    let (derived, outcome) = match outcome {
+        Ok(outcome) => outcome,
+        Err(failure) => {
+            // The run's row says what became of it; when even that cannot be written, the next run says that its process ended.
+            if let Some(id) = run_id
+                && let Err(error) = runs::fail(ledger.client, &shape, id, &failure.message)
+            {
+                log::warn!("the run's row could not be closed: {}", error.message);
+            }
+            return Err(failure);
+        }
+    };
+    finish(&mut ledger, budget, &derived, &outcome, queue.as_ref(), stage)
+}
+
+/// Records that a run begins, once those that were killed are closed.
+fn begin(ledger: &mut Ledger, system: &System, budget: &Budget, stage: &Stage) -> Result<i64> {
+    let Ledger { client, shape, theory } = ledger;
+    let killed = runs::close_stale(*client, shape, &theory.id, RUN)?;
+    if killed > 0 {
+        log::info!("{killed} earlier runs were killed; their rows say so now");
+    }
+    let axioms: Vec<String> = system.axioms.iter().map(ToString::to_string).collect();
+    let limits = json!({ "steps": budget.steps, "depth_max": budget.depth_max, "max_breadth": budget.breadth, "max_total": budget.total });
+    let metadata = json!({ "run": stage.run, "axioms": axioms, "necessitation": system.necessitation, "limits": limits });
+    runs::begin(*client, shape, &theory.id, RUN, &metadata)
+}
+
+/// From the ledger to the committed block.
+fn night(
+    ledger: &mut Ledger,
+    system: &System,
+    budget: &Budget,
+    run_id: Option<i64>,
+    queued: bool,
+    stage: &Stage,
+) -> Result<(Derived, Outcome)> {
+    let began = Instant::now();
+    let last = runs::last_completed(ledger.client, ledger.shape, &ledger.theory.id, RUN)?;
+    let frontiers = last.map(|run| frontier::read(&run.metadata)).unwrap_or_default();
+    let mut stock = stock::load(ledger.client, ledger.shape, ledger.theory, system, budget, frontiers, &stage.cancel)?;
+    stage.step(Status::Ok, stock_step(&stock, began));
+    let derived = derive(&mut stock, budget, stage)?;
+    let theorems = record::checked(&stock, |proof, formula| refused(system, proof, formula, &Limits::default()), &system.axioms, stage)?;
+    let outcome = record::record(ledger, &stock, theorems, &derived, budget, system.necessitation, run_id, queued, stage)?;
+    Ok((derived, outcome))
+}
+
+fn stock_step(stock: &Stock, began: Instant) -> Step {
+    let facts = stock.saturation.facts();
+    let live = facts.iter().filter(|fact| !fact.inert).count();
+    let open = facts.iter().filter(|fact| !fact.closed).count();
+    let inert = match stock.inert {
+        0 => String::new(),
+        inert => format!("; {inert} theorems have no proof from these axioms on record, and nothing is built on them"),
+    };
+    Step {
+        id: "stock".into(),
+        rows: Some(live as u64),
+        duration_ms: Some(millis(began)),
+        summary: format!("{live} facts to build on, {open} of them not yet tried{inert}"),
+        metrics: Map::from([("facts".into(), live.into()), ("open".into(), open.into()), ("inert".into(), stock.inert.into())]),
+        ..Step::default()
+    }
+}
+
+fn derive(stock: &mut Stock, budget: &Budget, stage: &Stage) -> Result<Derived> {
+    let (mut steps, mut cut) = (0, 0);
+    let mut added = u32::try_from(stock.missing_axioms.len()).unwrap_or(u32::MAX);
+    loop {
+        if let Some(stopped) = plan::exhausted(budget, steps, added) {
+            return Ok(Derived { steps, cut, stopped });
+        }
+        let began = Instant::now();
+        let breadth = budget.breadth.min(budget.total - added) as usize;
+        let level = stock.saturation.step(breadth, &mut || stage.cancel.is_set()).map_err(|stop| match (stage.cancel.check(), stop) {
+            (Err(interrupted), Stop::Cancelled) => interrupted,
+            _ => Failure::new(Class::General, format!("the derivation cannot go on: {stop}")).hint("lower DERIVE_DEPTH_MAX"),
+        })?;
+        let Some(level) = level else {
+            let stopped = if stock.saturation.bounded_by_height() { Stopped::Depth } else { Stopped::Saturated };
+            return Ok(Derived { steps, cut, stopped });
+        };
+        steps += 1;
+        added += level.added.len() as u32;
+        cut = level.cut;
+        for id in level.added.clone() {
+            // What has no step was given, and is not among those added.
+            if let Some(step) = stock.saturation.facts()[id as usize].step {
+                stock.proofs.push(step);
+            }
+        }
+        stage.step(Status::Ok, level_step(steps, &level, began));
+    }
+}
+
+fn level_step(number: u32, level: &Level, began: Instant) -> Step {
+    let kept = level.added.len();
+    let metrics: [(&str, u64); 8] = [
+        ("candidates", level.candidates),
+        ("invalid", level.invalid),
+        ("duplicates", level.duplicates),
+        ("instances", level.instances),
+        ("new", level.new),
+        ("kept", kept as u64),
+        ("cut", level.cut),
+        ("depth", u64::from(level.height)),
+    ];
+    Step {
+        id: format!("level-{number}"),
+        rows: Some(kept as u64),
+        duration_ms: Some(millis(began)),
+        summary: format!("{kept} statements kept of {} new from {} pairs, {} wait", level.new, level.candidates, level.cut),
+        metrics: metrics.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
+        ..Step::default()
+    }
+}
+
+fn millis(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Where jobs go.
+struct Queue {
+    target: redis::Target,
+    key: String,
+    most: u64,
+}
+
+impl Queue {
+    fn of(stage: &Stage) -> Result<Option<Queue>> {
+        let most = stage.settings.count("QUEUE_MAX")?;
+        let Some(url) = stage.settings.get("REDIS_URL") else { return Ok(None) };
+        Ok(Some(Queue { target: redis::Target::parse(url)?, key: stage.settings.text("QUEUE_KEY").to_owned(), most }))
+    }
+}
+
+/// The jobs, after the commit, and the end.
+fn finish(
+    ledger: &mut Ledger,
+    budget: &Budget,
+    derived: &Derived,
+    outcome: &Outcome,
+    queue: Option<&Queue>,
+    stage: &Stage,
+) -> Result<Done> {
+    let began = Instant::now();
+    let mut pushed = queue::Pushed::default();
+    let mut step = Step { id: "queue".into(), ..Step::default() };
+    let (mut status, mut hint) = (Status::Ok, None);
+    match queue {
+        None => {
+            status = Status::Skipped;
+            step.reason = Some("REDIS_URL is not set".into());
+        }
+        Some(queue) if stage.dry_run => {
+            pushed.waiting = outcome.theorems;
+            step.summary = format!("up to {} jobs would be enqueued", outcome.theorems.min(queue.most));
+        }
+        Some(queue) => {
+            let result = queue::push(
+                ledger.client,
+                ledger.shape,
+                ledger.theory,
+                RUN,
+                (&queue.target, &queue.key, queue.most),
+                &stage.cancel,
+                &mut pushed,
+            );
+            step.summary = match pushed.waiting {
+                0 => format!("{} jobs enqueued", pushed.enqueued),
+                waiting => {
+                    format!("{} jobs enqueued; {waiting} wait for the next run, as the queue may have {}", pushed.enqueued, queue.most)
+                }
+            };
+            if let Err(failure) = result {
+                stage.cancel.check()?;
+                status = Status::Warn;
+                step.summary = format!("the theorems are recorded, but {} jobs are not enqueued: {}", pushed.waiting, failure.message);
+                step.error_class = Some(failure.class.name().into());
+                hint = Some(format!("{}; the next run enqueues what is missing", failure.hint.unwrap_or_else(|| "look at Redis".into())));
+            }
+        }
+    }
+    step.hint = hint.clone();
+    step.rows = Some(pushed.enqueued);
+    step.duration_ms = Some(millis(began));
+    step.metrics = Map::from([("enqueued".into(), pushed.enqueued.into()), ("waiting".into(), pushed.waiting.into())]);
+    stage.step(status, step);
+    let would = if stage.dry_run { "would be added" } else { "added" };
+    let mut done = Done::ok(format!("{} statements {would} in {} steps", outcome.new_statements, derived.steps))
+        .metric("steps", derived.steps)
+        .metric("new_statements", outcome.new_statements)
+        .metric("max_depth", outcome.max_depth)
+        .metric("enqueued", pushed.enqueued)
+        .metric("cut", derived.cut);
+    done.labels.insert("stop".into(), derived.stopped.name().into());
+    done.reason = Some(derived.stopped.reason(budget));
+    if stage.dry_run {
+        done.status = Some(Status::Planned);
+    }
+    if status == Status::Warn {
+        (done.exit, done.status, done.hint) = (Exit::GENERAL, Some(Status::Warn), hint);
+    }
+    if outcome.refused > 0 {
+        (done.exit, done.status) = (Exit::GENERAL, Some(Status::Warn));
+        done.hint = Some(REFUSED_HINT.into());
+    }
+    Ok(done)
+}
+
+const REFUSED_HINT: &str =
+    "a proof in the ledger does not prove its statement: run ml-export statements -o - | ml-check, and look at who wrote it";
+
+/// Says which derived statements are not written, as the checker refuses them.
+fn report_refused(stage: &Stage, refused: &[(String, String)]) {
+    let evidence =
+        refused.iter().take(5).map(|(statement, reason)| format!("{}: {reason}", statement.chars().take(200).collect::<String>()));
+    stage.check(
+        Status::Warn,
+        Check {
+            id: "checker".into(),
+            value: Some(refused.len().into()),
+            unit: Some("statements".into()),
+            warn: Some(0.into()),
+            summary: format!("{} derived statements are not written, as the checker refuses them", refused.len()),
+            hint: Some(REFUSED_HINT.into()),
+            evidence: evidence.collect(),
+            ..Check::default()
+        },
+    );
+}
