@@ -228,6 +228,7 @@ impl Attempt<'_> {
             None => config.ssl_mode(SslMode::Disable),
         };
         if let Some(password) = target.password_for(self.host) {
+            crate::redact::register(&password);
             config.password(password);
         }
         if let Some(options) = &target.options {

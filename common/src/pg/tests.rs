@@ -218,6 +218,15 @@ fn passwords_are_scrubbed_from_any_text() {
     }
 }
 
+#[test]
+fn a_password_is_blacked_out_wherever_it_came_from() {
+    // Nobody listens there.
+    let options = super::Options::new("t");
+    resolve("host=127.0.0.1 port=1 password='key word-1' user=ml", &[]).unwrap().connect(&options).err().unwrap();
+    resolve("host=127.0.0.1 port=1 user=ml", &[("PGPASSWORD", "env-word-2")]).unwrap().connect(&options).err().unwrap();
+    assert_eq!(crate::redact::scrub("key word-1 and env-word-2"), "*** and ***");
+}
+
 proptest::proptest! {
     #[test]
     fn any_text_is_parsed_or_refused(text in "\\PC{0,60}") {

@@ -142,7 +142,8 @@ impl Settings {
         let (name, value) = pair.split_once('=').ok_or_else(|| usage("--set takes KEY=VALUE".into()))?;
         let key = keys::find(name).ok_or_else(|| {
             let near = keys::nearest(name).map_or("see docs/settings.md for the known ones".into(), |near| format!("did you mean {near}?"));
-            usage(format!("--set names an unknown key: {name}")).hint(near)
+            // Somebody may have given a connection string in place of a key.
+            usage(format!("--set names an unknown key: {}", crate::pg::without_password(name))).hint(near)
         })?;
         if key.kind.is_secret() {
             return Err(usage(format!("--set cannot take {name}: the process list would show it"))

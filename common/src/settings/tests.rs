@@ -59,6 +59,8 @@ fn secrets_may_come_from_files_and_never_from_flags() {
     assert_eq!(missing.class, Class::Config);
     let refused = Settings::load(None, &["REDIS_URL=redis://h".into()], &|_| None).unwrap_err();
     assert_eq!(refused.class, Class::Usage);
+    let mistaken = Settings::load(None, &["postgresql://ml:hunter2@h/db?x=y".into()], &|_| None).unwrap_err();
+    assert!(!mistaken.message.contains("hunter2"), "{mistaken}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::signal::Cancel;
 pub use args::{After, Common, FailOn, Output};
 use out::Out;
 pub use run::{Io, run};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -285,7 +286,10 @@ pub fn main<T: Tool>() -> ExitCode {
         Ok(tool) => tool,
         Err(error) => {
             // Help and version were asked for; everything else is wrong usage, for which clap's own 2 means a database error here.
-            let _ = error.print();
+            // A connection string given by mistake would be quoted with its password.
+            let said = error.to_string();
+            let clean = pg::without_password(&said);
+            let _ = if clean == said { error.print() } else { std::io::stderr().write_all(clean.as_bytes()) };
             return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
         }
     };
