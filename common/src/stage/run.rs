@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// So many pieces of input that are no records are told one by one; the rest are counted.
 const TOLD_GARBAGE: u64 = 100;
 
+/// A name of a run from the environment may be so long, in bytes.
+const MAX_RUN: usize = 200;
+
 /// Looks up an environment variable.
 pub type Lookup = Box<dyn Fn(&str) -> Option<String>>;
 
@@ -102,7 +105,13 @@ pub fn run<T: Tool>(mut tool: T, io: Io, cancel: Cancel) -> Exit {
         host: gethostname::gethostname().to_string_lossy().into_owned(),
         written: AtomicU64::new(0),
     };
-    let ml_run = (io.env)("ML_RUN").filter(|run| !run.is_empty());
+    let ml_run = match named_run(&io.env) {
+        Ok(run) => run,
+        Err(wrong) => {
+            failure.get_or_insert(wrong);
+            None
+        }
+    };
     // A call that names its settings keeps to them; any other takes those of the stage before, whatever folder it was called in.
     let reload = |file: &Path| Settings::load(Some(file), &common.overrides, &io.env);
     let inherit = common.config.is_none().then_some(&reload as Reload<'_>);
@@ -117,6 +126,17 @@ pub fn run<T: Tool>(mut tool: T, io: Io, cancel: Cancel) -> Exit {
     stage.out.flush();
     // Nagios' codes are a table of their own, which nothing upstream speaks.
     closed_output::<T>(&stage, if mode == Output::Nagios { own } else { own.worst(forwarded) })
+}
+
+/// The name of the run that the environment gives; it stands in every record, in headings and in names of files.
+fn named_run(env: &Lookup) -> Result<Option<String>> {
+    match env("ML_RUN").filter(|run| !run.is_empty()) {
+        Some(run) if run.len() > MAX_RUN || run.contains(char::is_control) => {
+            Err(Failure::new(Class::Config, format!("ML_RUN is longer than {MAX_RUN} bytes or holds control characters"))
+                .hint("unset ML_RUN, or set it to a short name"))
+        }
+        run => Ok(run),
+    }
 }
 
 /// The input to read, if any.
@@ -242,10 +262,12 @@ fn settle<T: Tool>(tool: &T, stage: &mut Stage, run: Option<&str>, dry: bool, fa
     stage.run = run.map_or_else(new_run, str::to_owned);
     stage.dry_run |= dry;
     let planned_ids = if failure.is_none() { tool.planned_ids(&stage.settings) } else { Vec::new() };
-    let target = match tool.target(stage) {
+    // What settings that could not be read would have named is not known.
+    let target = if failure.is_some() { Ok(None) } else { tool.target(stage) };
+    let target = match target {
         Ok(target) => target.map(|target| target.describe()),
         Err(wrong) => {
-            failure.get_or_insert(wrong);
+            *failure = Some(wrong);
             None
         }
     };

@@ -134,6 +134,16 @@ fn the_run_comes_from_upstream_else_from_the_environment() {
 }
 
 #[test]
+fn a_run_from_the_environment_is_a_short_name() {
+    let long: &'static str = Box::leak("x".repeat(2 << 20).into_boxed_str());
+    for run in ["two\nlines", long] {
+        let (exit, records) = run_fake(&[], None, Some(run));
+        assert_eq!((exit, own_end(&records).1.error_class.as_deref()), (78, Some("config")));
+        assert!(records.iter().all(|record| record.head.run.len() < 100));
+    }
+}
+
+#[test]
 fn upstream_is_forwarded_after_the_own_start() {
     let stream = start("ml-a.1", false) + &end("ml-a.1", 0, Status::Ok);
     let (_, records) = run_fake(&[], Some(&stream), None);
