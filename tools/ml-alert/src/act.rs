@@ -2,7 +2,7 @@
 
 use crate::Cli;
 use crate::outbox::{A_CALL, Outbox, Waiting};
-use crate::payload::{Format, payload};
+use crate::payload::{Format, payload, unescaped};
 use crate::plan::{Context, Message, message};
 use ml_common::http;
 use ml_common::record::{self, Alert, Fate};
@@ -79,11 +79,15 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
         }
     };
     let outbox = Outbox::new(&stage.settings.path("STATE_DIR"));
-    let waited = deliver_waiting(stage, &sink, &outbox)?;
+    // Trouble with what had to wait must not keep this run's message back.
+    let waited = deliver_waiting(stage, &sink, &outbox);
+    stage.cancel.check()?;
     let Some(told) = told else {
+        let waited = waited?;
         return Ok(done(if waited == 0 { "all is well".into() } else { format!("all is well; {waited} waiting messages delivered") }));
     };
     send(stage, &sink, &outbox, &told)?;
+    waited?;
     Ok(done(format!("told {}: {}", sink.name(), told.title)))
 }
 
@@ -158,7 +162,9 @@ fn deliver_waiting(stage: &Stage, sink: &Sink<'_>, outbox: &Outbox) -> Result<us
 
 /// The waiting payload, saying that it is late, in the form that the sink takes now.
 fn late(waiting: &Waiting, format: Format) -> Value {
-    let text = ["text", "content"].iter().find_map(|key| waiting.payload.get(key)).and_then(Value::as_str).unwrap_or_default();
+    let text = |key| waiting.payload.get(key).and_then(Value::as_str);
+    // Slack's form is escaped already, and is going to be escaped again.
+    let text = text("text").map(unescaped).or_else(|| text("content").map(str::to_owned)).unwrap_or_default();
     let message = Message {
         severity: if waiting.severity == "crit" { Status::Crit } else { Status::Warn },
         title: format!("delayed since {}", waiting.since),

@@ -54,6 +54,11 @@ pub fn payload(format: Format, message: &Message) -> Value {
     }
 }
 
+/// The text of a Slack payload as it was before.
+pub fn unescaped(text: &str) -> String {
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
 /// Title, as many items as fit, footer. `escape` is the service's.
 pub fn text(message: &Message, limit: usize, escape: impl Fn(&str) -> String) -> String {
     let sign = match message.severity {

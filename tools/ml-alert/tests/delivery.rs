@@ -89,6 +89,30 @@ fn an_undelivered_message_waits_and_goes_out_later() {
 }
 
 #[test]
+fn a_message_that_had_to_wait_reads_as_it_was() {
+    let state = TempDir::new().unwrap();
+    let mut night = night("warn");
+    night[1]["summary"] = json!("p < q & r > s, &lt;");
+    let down = format!("http://127.0.0.1:{}/x", ml_tests::closed_port());
+    alert(state.path(), &down, &night, &[]);
+    let hook = HttpStandIn::answering(Response::status(200));
+    alert(state.path(), &hook.url("/x"), &night, &[]);
+    assert_eq!(hook.requests().len(), 2);
+    for request in hook.requests() {
+        assert!(request.body.contains("p &lt; q &amp; r &gt; s, &amp;lt;"), "{}", request.body);
+    }
+}
+
+#[test]
+fn trouble_with_the_outbox_does_not_keep_a_message_back() {
+    let state = TempDir::new().unwrap();
+    std::fs::write(state.path().join("outbox"), "a file where the folder should be").unwrap();
+    let hook = HttpStandIn::answering(Response::status(200));
+    let output = alert(state.path(), &hook.url("/x"), &night("warn"), &[]);
+    assert_eq!((output.code, fates(&output), hook.requests().len()), (4, vec![("run".into(), "sent".into())], 1));
+}
+
+#[test]
 fn a_refusing_service_keeps_the_message_and_says_what_to_do() {
     let state = TempDir::new().unwrap();
     for (status, hint) in [(404, "make a new one"), (400, "ALERT_FORMAT")] {
