@@ -2,6 +2,7 @@
 
 use ml_common::Status;
 use ml_common::fold::{Finding, StageState, Verdict};
+use ml_common::people::printable;
 use ml_common::record::Check;
 
 /// What to tell people.
@@ -91,8 +92,8 @@ fn died(stage: &StageState) -> String {
 fn ended_badly(stage: &StageState, verdict: &Verdict) -> Option<(Status, String)> {
     let (status, end) = stage.ended.as_ref()?;
     if end.error_class.is_some() {
-        let hint = end.hint.as_deref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-        return Some((Status::Crit, format!("failed {} (exit {}): {}{hint}", stage.tool, end.exit, end.summary)));
+        let hint = end.hint.as_deref().map(|hint| format!("\nhint: {}", printable(hint))).unwrap_or_default();
+        return Some((Status::Crit, format!("failed {} (exit {}): {}{hint}", stage.tool, end.exit, printable(&end.summary))));
     }
     if let Some(blocker) = &end.blocked_by {
         return Some((Status::Warn, format!("skipped {}: because of {blocker}", stage.tool)));
@@ -100,7 +101,7 @@ fn ended_badly(stage: &StageState, verdict: &Verdict) -> Option<(Status, String)
     // It ended badly without a word on why: no failure, no finding. Somebody filtered the stream, or its finding was dropped.
     let found = verdict.findings.iter().any(|finding| finding.stage == stage.stage);
     (status.is_bad() && !found).then(|| {
-        let reason = end.reason.as_deref().unwrap_or(&end.summary);
+        let reason = printable(end.reason.as_deref().unwrap_or(&end.summary));
         (*status, format!("{} {} (exit {}): {reason}", status.name(), stage.tool, end.exit))
     })
 }
@@ -108,13 +109,13 @@ fn ended_badly(stage: &StageState, verdict: &Verdict) -> Option<(Status, String)
 fn found(finding: &Finding) -> String {
     let check = &finding.check;
     let gate = if check.gate && finding.status == Status::Crit { " [gate]" } else { "" };
-    let summary = if check.summary.is_empty() { "see the record" } else { &check.summary };
+    let summary = printable(if check.summary.is_empty() { "see the record" } else { &check.summary });
     let mut text = format!("{} {}{gate}: {summary}{}", finding.status.name(), check.id, thresholds(check));
     for line in check.evidence.iter().take(3) {
-        text.push_str(&format!("\n  {line}"));
+        text.push_str(&format!("\n  {}", printable(line)));
     }
     if let Some(hint) = &check.hint {
-        text.push_str(&format!("\nhint: {hint}"));
+        text.push_str(&format!("\nhint: {}", printable(hint)));
     }
     text
 }

@@ -46,6 +46,16 @@ fn a_finding_carries_value_threshold_hint_run_and_log() {
 }
 
 #[test]
+fn a_record_cannot_write_lines_of_the_message() {
+    let evil = || "x\nfailed ml-backup\u{1b}[2J".to_owned();
+    let check = Check { id: "a".into(), summary: evil(), hint: Some(evil()), evidence: vec![evil()], ..Check::default() };
+    let end = End { exit: 2, error_class: Some("database".into()), summary: evil(), hint: Some(evil()), ..End::default() };
+    let records = [record("ml-a.1", Status::Crit, Body::Check(check)), record("ml-a.1", Status::Crit, Body::End(end))];
+    let items = told(&records, &[]).unwrap().items.join("\n");
+    assert!(!items.contains("\nfailed ml-backup") && !items.contains('\u{1b}'), "{items}");
+}
+
+#[test]
 fn dead_failed_skipped_and_missing_tools_are_named_the_gravest_first() {
     let failed = End {
         exit: 2,
