@@ -3,6 +3,7 @@
 use crate::Cli;
 use crate::text;
 use ml_common::files::storage;
+use ml_common::people::printable;
 use ml_common::record::{self, Step};
 use ml_common::stage::Output;
 use ml_common::{Done, Result, Stage, Status};
@@ -12,13 +13,19 @@ use std::path::Path;
 
 /// The work of ml-report.
 pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
-    let run = stage.verdict.run.clone().unwrap_or_else(|| stage.run.clone());
+    let verdict = &cli.latest.verdict(&stage.verdict);
+    let facts = &cli.latest.facts;
+    // It becomes a heading.
+    let run = printable(verdict.run.as_deref().unwrap_or(&stage.run)).into_owned();
     let path = stage.settings.path("PROGRESS_PATH");
-    let entry = text::entry(&stage.verdict, &cli.facts, &run, &record::timestamp(jiff::Timestamp::now()));
-    let mut done = Done::ok(format!("run {run}: {}", text::outcome(&stage.verdict)));
+    let entry = text::entry(verdict, facts, &run, &record::timestamp(jiff::Timestamp::now()));
+    let mut done = Done::ok(format!("run {run}: {}", text::outcome(verdict)));
+    if cli.latest.earlier > 0 {
+        done.reason = Some(format!("the input holds {} runs; this is the last one", cli.latest.earlier + 1));
+    }
     let mut step = Step { id: "progress".into(), path: Some(path.display().to_string()), ..Step::default() };
     if cli.no_progress {
-        done.reason = Some("progress.md was not asked for".into());
+        done.reason.get_or_insert_with(|| "progress.md was not asked for".into());
     } else if stage.dry_run {
         step.summary = format!("would append the run to {}", path.display());
         stage.step(Status::Ok, step);
@@ -30,7 +37,7 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     }
     if stage.out().mode() != Output::Records {
         let log = stage.env("ML_LOG");
-        stage.out().text(&text::summary(&stage.verdict, &cli.facts, &run, log.as_deref()));
+        stage.out().text(&text::summary(verdict, facts, &run, log.as_deref()));
     }
     Ok(done)
 }

@@ -1,6 +1,6 @@
 //! The command line of ml-report.
 
-use crate::facts::Facts;
+use crate::facts::Latest;
 use clap::Parser;
 use ml_common::record::Record;
 use ml_common::stage::{Common, InputUse, Output};
@@ -18,7 +18,7 @@ pub struct Cli {
     pub common: Common,
     /// What the stream has told so far.
     #[arg(skip)]
-    pub facts: Facts,
+    pub latest: Latest,
 }
 
 impl Tool for Cli {
@@ -35,7 +35,7 @@ impl Tool for Cli {
     }
 
     fn see(&mut self, record: &Record, _stage: &Stage) -> Result<()> {
-        self.facts.take(record);
+        self.latest.take(record);
         Ok(())
     }
 

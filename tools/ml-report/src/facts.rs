@@ -1,10 +1,39 @@
 //! The figures of a run that people ask for, picked from its records.
 
 use ml_common::Status;
+use ml_common::fold::{Fold, Verdict};
 use ml_common::record::{Body, Map, Record, Scalar, Step};
 
 /// So many files are named; a night writes about seven.
 const MAX_FILES: usize = 50;
+
+/// The last run of the stream. A log may hold many nights, and their figures must not be mixed.
+#[derive(Debug, Default)]
+pub struct Latest {
+    run: Option<String>,
+    fold: Fold,
+    /// Its figures.
+    pub facts: Facts,
+    /// Runs before it.
+    pub earlier: u64,
+}
+
+impl Latest {
+    /// Takes a record; one of another run begins anew.
+    pub fn take(&mut self, record: &Record) {
+        if self.run.as_ref() != Some(&record.head.run) {
+            let earlier = self.earlier + u64::from(self.run.is_some());
+            *self = Latest { run: Some(record.head.run.clone()), earlier, ..Latest::default() };
+        }
+        self.fold.push(record);
+        self.facts.take(record);
+    }
+
+    /// What this run means; `whole`, which knows of the input itself, when it is the only one.
+    pub fn verdict(&self, whole: &Verdict) -> Verdict {
+        if self.earlier == 0 { whole.clone() } else { self.fold.verdict() }
+    }
+}
 
 /// What the stream told, as far as the report shows it.
 #[derive(Clone, Debug, Default)]

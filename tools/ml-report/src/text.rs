@@ -8,6 +8,8 @@ use ml_common::people::printable;
 /// The word for the whole run.
 pub fn outcome(verdict: &Verdict) -> &'static str {
     match verdict.exit.0 {
+        // Silence upstream is a gate of the reporting stage itself.
+        0 if verdict.failed_gates().next().is_some() => "not ok",
         0 if verdict.dry_run => "dry run",
         0 => "ok",
         1 if verdict.exit_unless_warn.0 == 0 => "ok with warnings",
@@ -163,6 +165,30 @@ mod tests {
             "## 2025-01-08 02:00 UTC, run r-1: ok\n\n- Steps: 3\n- New statements: 40\n- Max depth: 2\n- Enqueued jobs: 39\n\
              - Success rate: 92.5 %\n- Derivation stopped: saturated\n\n"
         );
+    }
+
+    #[test]
+    fn silence_is_not_ok() {
+        let silent = Check { id: "upstream-silent".into(), gate: true, ..Check::default() };
+        assert_eq!(outcome(&fold(&[record("ml-report", Status::Crit, Body::Check(silent))])), "not ok");
+    }
+
+    #[test]
+    fn of_many_nights_the_last_is_reported() {
+        let mut records = night();
+        records.extend(night().into_iter().take(6).map(|mut record| {
+            record.head.run = "r-2".into();
+            if let Body::End(end) = &mut record.body {
+                end.metrics.remove("enqueued");
+            }
+            record
+        }));
+        let mut latest = crate::facts::Latest::default();
+        records.iter().for_each(|record| latest.take(record));
+        let verdict = latest.verdict(&fold(&records));
+        assert_eq!((verdict.run.as_deref(), outcome(&verdict), latest.earlier), (Some("r-2"), "ok", 1));
+        let text = summary(&verdict, &latest.facts, "r-2", None);
+        assert!(!text.contains("ml-backup") && !text.contains("x.dump"), "{text}");
     }
 
     #[test]
