@@ -1,20 +1,22 @@
 //! Windows.
 
 use std::fs::File;
-use std::io::{self, IsTerminal};
+use std::io;
+use std::os::windows::io::AsRawHandle;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Whether standard input can hold a stream of records: a pipe or a file, never a console or NUL.
 pub fn stdin_holds_records() -> bool {
-    use std::os::windows::io::{AsHandle, BorrowedHandle};
-    let stdin = io::stdin();
-    if stdin.is_terminal() {
-        return false;
+    const FILE_TYPE_DISK: u32 = 1;
+    const FILE_TYPE_PIPE: u32 = 3;
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn GetFileType(file: std::os::windows::io::RawHandle) -> u32;
     }
-    // NUL is a character device, which cannot be cloned into a file with metadata; pipes and files can.
-    let handle: BorrowedHandle<'_> = stdin.as_handle();
-    handle.try_clone_to_owned().is_ok_and(|handle| File::from(handle).metadata().is_ok())
+    // SAFETY: the call reads nothing but the handle, and answers "unknown" to one that is not valid.
+    let kind = unsafe { GetFileType(io::stdin().as_raw_handle()) };
+    matches!(kind, FILE_TYPE_DISK | FILE_TYPE_PIPE)
 }
 
 /// The console of the person, whatever standard input and output are.
