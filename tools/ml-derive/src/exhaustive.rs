@@ -43,7 +43,8 @@ pub fn act(cli: &Cli, system: &System, max_length: usize, stage: &Stage) -> Resu
     let mut run = Run { stage, system, wanted, limits: Limits::default(), proofs: Proofs::default() };
     let mut engine = Exhaustive::new(&system.axioms, system.necessitation, run.limits.max_symbols);
     let (mut kept, mut removed, mut reached) = (0u64, 0u64, 0);
-    let progress = people::progress("conclusions", None);
+    // Among the statements it would only be in the way.
+    let progress = (!run.wanted.statements).then(|| people::progress("conclusions", None));
     let mut stopped = None;
     for length in 1..=max_length {
         let began = Instant::now();
@@ -55,18 +56,20 @@ pub fn act(cli: &Cli, system: &System, max_length: usize, stage: &Stage) -> Resu
                 kept += done.kept.len() as u64;
                 removed += done.removed;
                 reached = length;
-                progress.set_position(kept);
+                if let Some(progress) = &progress {
+                    progress.set_position(kept);
+                }
             }
-            Err(Stop::Cancelled) => {
-                stage.cancel.check()?;
-            }
+            Err(Stop::Cancelled) => stage.cancel.check()?,
             Err(stop) => {
                 stopped = Some(stop);
                 break;
             }
         }
     }
-    progress.finish_and_clear();
+    if let Some(progress) = progress {
+        progress.finish_and_clear();
+    }
     let summary = format!("{kept} conclusions of {} with proofs of up to {reached} symbols, {removed} instances left out", system.name);
     let done = Done::ok(summary).metric("lengths", reached).metric("kept", kept).metric("removed", removed);
     Ok(match stopped {

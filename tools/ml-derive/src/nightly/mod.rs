@@ -211,6 +211,7 @@ fn finish(
         None => {
             status = Status::Skipped;
             step.reason = Some("REDIS_URL is not set".into());
+            step.summary = "no jobs are enqueued, as REDIS_URL is not set".into();
         }
         Some(queue) if stage.dry_run => {
             pushed.waiting = outcome.theorems;

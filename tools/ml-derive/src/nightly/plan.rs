@@ -77,7 +77,9 @@ impl Stopped {
     pub fn reason(self, budget: &Budget) -> String {
         match self {
             Stopped::Saturated => "saturated: nothing new follows".to_owned(),
-            Stopped::Depth => format!("depth: nothing new follows with proofs of up to {} levels", budget.depth_max),
+            Stopped::Depth => {
+                format!("depth: nothing new follows with proofs of up to {} levels; a higher DERIVE_DEPTH_MAX goes on", budget.depth_max)
+            }
             Stopped::Steps => format!("steps: the limit of {} is reached", budget.steps),
             Stopped::Total => format!("total: the limit of {} new statements is reached", budget.total),
         }

@@ -171,7 +171,8 @@ fn block_step(stage: &Stage, outcome: Outcome, block: Option<&Block>, began: Ins
             stage.step(Status::Planned, step);
         }
         None => {
-            step.reason = Some("nothing new, so no block".into());
+            step.reason = Some("nothing is new".into());
+            step.summary = "nothing is new, so there is no block".into();
             stage.step(Status::Skipped, step);
         }
     }
