@@ -7,6 +7,7 @@ mod common;
 use common::{Sample, ledger, sample};
 use ml_tests::{Cluster, Output, Pipeline, TempDir, Tool};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 const VERIFIED: [&str; 4] = ["verify.counts", "verify.base-theory", "verify.chain", "verify.theorems"];
 
@@ -222,4 +223,29 @@ fn the_line_of_the_manual() {
     let shell = Tool::foreign("sh").args(["-c", line]).cwd(sample.folder.path());
     let out = shell.env("DATABASE_URL", sample.db.url()).env("SYSTEM", &sample.system).run().expect_code(0);
     assert_eq!(out.stdout, "BAD ./bad.dump\n", "{}", out.stderr);
+}
+
+#[test]
+fn through_a_container() {
+    let sample = ledger("docker");
+    let (cluster, path) = (Cluster::shared(), TempDir::new().unwrap());
+    // What docker does with `exec`: the named variables and nothing else reach the program, which finds the server by itself.
+    let fake = format!(
+        r#"#!/bin/sh
+        shift 2
+        while [ "$1" = --env ]; do names="$names $2 "; shift 2; done
+        shift
+        for name in $(env | sed 's/=.*//'); do case "$names" in *" $name "*) ;; *) unset "$name" ;; esac; done
+        PATH={}:/usr/bin:/bin PGHOST=127.0.0.1 PGPORT={} exec "$@""#,
+        cluster.bin().display(),
+        cluster.port()
+    );
+    fs::write(path.path().join("docker"), fake).unwrap();
+    fs::set_permissions(path.path().join("docker"), fs::Permissions::from_mode(0o755)).unwrap();
+    let search = format!("{}:/usr/bin:/bin", path.path().display());
+    let drill = || sample.drill(&sample.dump).env("PATH", &search).args(["--via", "docker:infra-postgres-1"]);
+    all_good(&drill().run().expect_code(0), &sample);
+    fs::remove_file(sample.manifest()).unwrap();
+    drill().run().expect_code(1);
+    assert_eq!(sample.leftovers(), Vec::<String>::new());
 }
