@@ -241,3 +241,15 @@ fn through_a_container() {
     assert!(nobody.stderr.contains("cannot start docker"), "{}", nobody.stderr);
     assert_eq!(dumps(folder.path()).len(), 1);
 }
+
+#[test]
+fn a_disk_that_is_mounted_read_only() {
+    let (db, disk) = (ledger("rofs"), full_disk(1 << 20));
+    let disk = match disk {
+        Ok(disk) => disk,
+        Err(why) => ml_tests::skip!("{why}"),
+    };
+    Tool::foreign("mount").args(["-o", "remount,ro"]).arg(disk.path()).run().expect_code(0);
+    let out = backup(&db.url(), &disk.path().join("backups")).run().expect_code(4);
+    assert!(out.stderr.contains("Read-only file system") && out.stderr.contains("hint: "), "{}", out.stderr);
+}
