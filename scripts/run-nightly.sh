@@ -60,11 +60,14 @@ config=$(CDPATH='' cd -- "$(dirname -- "$config")" && pwd)/$(basename -- "$confi
 folder=$(dirname -- "$config")
 [ "$(basename -- "$folder")" = config ] && base=$(dirname -- "$folder") || base=$folder
 
+mark=$(printf '\357\273\277') # what Notepad writes before the first line
 setting() { # name default: the value, from the environment, the file or the default
-    eval "value=\${$1-}"
-    if [ -z "$value" ]; then
-        value=$(sed -n "s/^[[:space:]]*$1=//p" "$config" | tr -d '\r' | tail -n 1)
+    if eval "[ -n \"\${$1+set}\" ]"; then
+        eval "value=\$$1"
+    else
+        value=$(LC_ALL=C sed -n "1s/^$mark//; s/^[[:space:]]*$1[[:space:]]*=//p" "$config" | tail -n 1)
     fi
+    value=$(printf '%s' "$value" | sed 's/^[[:space:]]*//; s/[[:space:]]*$//')
     printf '%s' "${value:-$2}"
 }
 rooted() { # path: absolute ones as they are, others from the settings' base
@@ -74,13 +77,14 @@ logs=$(rooted "$(setting LOGS_DIR logs)")
 state=$(rooted "$(setting STATE_DIR state)")
 deadline=$(setting NIGHT_DEADLINE 3h45m)
 
-# `3h45m` in minutes. Each stage must be done by its share of the night, so that those after it still get their turn.
+# `3h45m` in minutes. Each stage must be done by its share of the night, so that those after it still get their turn. Shares are in seconds:
+# in a short night those of the last stages would be one minute.
 minutes=$(printf '%s\n' "$deadline" | awk '
     { n = $0; m = 0
       while (match(n, /^[0-9]+[hm]/)) { v = substr(n, 1, RLENGTH - 1); m += substr(n, RLENGTH, 1) == "h" ? v * 60 : v; n = substr(n, RLENGTH + 1) }
       print (n == "" && m >= 10) ? m : "" }')
 [ -n "$minutes" ] || fail 78 "NIGHT_DEADLINE is '$deadline' and must be hours and minutes, ten minutes or more" 'for example NIGHT_DEADLINE=3h45m'
-by() { printf '%sm' $((minutes * $1 / 100)); }
+by() { printf '%ss' $((minutes * 60 * $1 / 100)); }
 
 if [ -n "${ML_BIN-}" ]; then
     PATH=$ML_BIN:$PATH
@@ -93,9 +97,10 @@ lock=$state/nightly.lock
 locked=''
 # shellcheck disable=SC2317 # called by the trap
 unlock() {
-    [ -z "$locked" ] || rm -rf "$lock"
+    [ -z "$locked" ] || [ "$(cat "$lock/pid" 2>/dev/null)" != $$ ] || rm -rf "$lock"
     locked=''
 }
+umask 077
 if [ -z "$dry" ]; then
     mkdir -p "$state" || fail 4 "cannot make the state folder $state" 'give this user permission, or set STATE_DIR'
     if ! mkdir "$lock" 2>/dev/null; then
@@ -105,11 +110,19 @@ if [ -z "$dry" ]; then
             sleep 2
             holder=$(cat "$lock/pid" 2>/dev/null)
         fi
-        if [ -n "$holder" ] && kill -0 "$holder" 2>/dev/null; then
+        # A night ends by itself at NIGHT_DEADLINE: an older lock was left by a crash, and its process id may be somebody else's by now.
+        left=$(find "$lock" -prune -mmin +$((minutes + 10)) 2>/dev/null)
+        if [ -n "$holder" ] && [ "$holder" != $$ ] && [ -z "$left" ] && kill -0 "$holder" 2>/dev/null; then
             fail 75 "another night is running (process $holder)" 'wait for it; it ends by itself at NIGHT_DEADLINE'
         fi
-        # Whoever renames the dead lock away owns the right to make a new one.
-        mv "$lock" "$lock.dead.$$" 2>/dev/null && rm -rf "$lock.dead.$$"
+        # Whoever renames the dead lock away owns the right to make a new one; a rename that came too late has hit that new one.
+        if mv "$lock" "$lock.dead.$$" 2>/dev/null; then
+            if [ "$(cat "$lock.dead.$$/pid" 2>/dev/null)" != "$holder" ]; then
+                mv "$lock.dead.$$" "$lock"
+                fail 75 'another night has just begun' 'wait for it'
+            fi
+            rm -rf "$lock.dead.$$"
+        fi
         mkdir "$lock" 2>/dev/null || fail 75 'another night has just begun' 'wait for it'
     fi
     locked=1
@@ -117,13 +130,17 @@ if [ -z "$dry" ]; then
 fi
 trap unlock EXIT
 
-umask 077
 stamp=$(date -u +%Y%m%d-%H%M%S)
 if [ -n "$dry" ]; then
     log=$(mktemp -d) || fail 4 'cannot make a temporary folder' 'set TMPDIR to a folder that can be written'
     trap 'rm -rf "$log"; unlock' EXIT
 else
     log=$logs/nightly-$stamp
+    if [ -e "$log" ]; then
+        # The night before this one ended within the second.
+        sleep 1
+        log=$logs/nightly-$(date -u +%Y%m%d-%H%M%S)
+    fi
     { mkdir -p "$logs" && mkdir "$log"; } || fail 4 "cannot make the log folder $log" 'give this user permission, or set LOGS_DIR'
     ML_LOG=$log
     export ML_LOG
@@ -145,6 +162,8 @@ stream=$log/stream.jsonl
 stage() { # wanted tool percent-of-the-night arguments...
     wanted=$1 tool=$2 share=$3
     shift 3
+    # Who hangs up ends the night through this script, and each tool in good order.
+    trap '' HUP
     if [ -z "$wanted" ]; then
         trap '' INT TERM
         exec cat
@@ -154,7 +173,7 @@ stage() { # wanted tool percent-of-the-night arguments...
         exec </dev/null
     fi
     # shellcheck disable=SC2016 # expanded by the inner shell, whose id the tool takes over
-    exec sh -c 'echo $$ >>"$1" && shift && exec "$@"' run-nightly "$log/pids" "$@" 2>"$log/$tool.log"
+    exec sh -c 'echo $$ >>"$1"; shift; exec "$@"' run-nightly "$log/pids" "$@" 2>"$log/$tool.log"
 }
 night() {
     stage "$health" ml-health 10 |
@@ -175,15 +194,16 @@ tell() { # signal: to every tool; those that are done by now do not mind
 : >"$log/pids"
 night >"$stream" &
 job=$!
-# Ctrl-C reaches the tools by itself; a signal to this script alone does not. The tools end cleanly, and this script waits for them.
-trap 'tell TERM' TERM
-trap : INT
+# Ctrl-C reaches the tools by itself, a signal to this script alone does not; to them both are one request. They end cleanly, and this
+# script waits for them.
+trap 'tell TERM' TERM HUP
+trap 'tell INT' INT
 while :; do
     wait "$job"
     code=$?
     kill -0 "$job" 2>/dev/null || break
 done
-trap - INT TERM
+trap - INT TERM HUP
 rm -f "$log/pids"
 
 for said in "$log"/*.log; do
