@@ -46,7 +46,7 @@ function Get-Setting([string]$Name, [string]$Default) {
     $value = [Environment]::GetEnvironmentVariable($Name)
     if (-not $value) {
         foreach ($line in [IO.File]::ReadAllLines($config)) {
-            if ($line -match "^\s*$Name=(.*)$") { $value = $Matches[1].Trim() }
+            if ($line -cmatch "^\s*$Name\s*=(.*)$") { $value = $Matches[1].Trim() }
         }
     }
     if ($value) { $value } else { $Default }
@@ -67,6 +67,9 @@ if ($minutes -lt 10) {
     Stop-Night 78 "NIGHT_DEADLINE is '$deadline' and must be ten minutes or more" 'for example NIGHT_DEADLINE=3h45m'
 }
 
+# What this script sets must not outlive it: in an open session, the next night would else go by the name of this one.
+$outside = @{}
+foreach ($name in @('PATH', 'ML_RUN', 'ML_LOG')) { $outside[$name] = [Environment]::GetEnvironmentVariable($name) }
 if ($env:ML_BIN) { $env:PATH = $env:ML_BIN + [IO.Path]::PathSeparator + $env:PATH }
 if (-not (Get-Command 'ml-report' -CommandType Application -ErrorAction SilentlyContinue)) {
     Stop-Night 70 'the tools are not on PATH' 'install them, or set ML_BIN to the folder that holds them'
@@ -92,7 +95,11 @@ $night += @{ Tool = 'ml-report'; Wanted = $true; Share = 99; More = '--fail-on c
 # One night at a time: the open file is the lock, and it ends with this process.
 $lock = $null
 if (-not $DryRun) {
-    [void](New-Item -ItemType Directory -Force -Path $state)
+    try {
+        [void](New-Item -ItemType Directory -Force -Path $state)
+    } catch {
+        Stop-Night 4 "cannot make the state folder $state" 'give this account permission, or set STATE_DIR'
+    }
     try {
         $lock = [IO.File]::Open((Join-Path $state 'nightly.lock.win'), 'OpenOrCreate', 'ReadWrite', 'None')
     } catch [IO.IOException] {
@@ -106,6 +113,11 @@ if ($DryRun) {
     $log = Join-Path ([IO.Path]::GetTempPath()) "nightly-$stamp-$PID"
 } else {
     $log = Join-Path $logs "nightly-$stamp"
+    if (Test-Path -LiteralPath $log) {
+        # The night before this one ended within the second.
+        Start-Sleep -Seconds 1
+        $log = Join-Path $logs ('nightly-' + [DateTime]::UtcNow.ToString('yyyyMMdd-HHmmss'))
+    }
     $env:ML_LOG = $log
 }
 try {
@@ -117,15 +129,17 @@ try {
     if ($DryRun) { $flags += ' --dry-run' }
     if ($PSBoundParameters.ContainsKey('Verbose')) { $flags += ' --verbose' }
     $stages = foreach ($stage in $night) {
-        $limit = [Math]::Floor($minutes * $stage.Share / 100)
-        '{0} --config "{1}" --output records --deadline {2}m{3} {4} 2>"{5}"' -f $stage.Tool, $config, $limit, $flags, $stage.More, (Join-Path $log ($stage.Tool + '.log'))
+        $limit = [Math]::Floor($minutes * 60 * $stage.Share / 100)
+        '{0} --config "{1}" --output records --deadline {2}s{3} {4} 2>"{5}"' -f $stage.Tool, $config, $limit, $flags, $stage.More, (Join-Path $log ($stage.Tool + '.log'))
     }
     $stream = Join-Path $log 'stream.jsonl'
     # The first stage has no upstream; the last one's code is the code of the pipeline.
     $stages = @($stages)
     $stages[0] = $stages[0] + ' <NUL'
     $line = ($stages -join ' | ') + ' >"' + $stream + '"'
-    & $env:ComSpec /d /s /c "`"$line`""
+    # PowerShell itself puts quotes around an argument with a space outside of quotes, as each of these lines has, and cmd takes this outer
+    # pair away (/s). Quotes of our own would make two pairs as soon as a path holds a space.
+    & $env:ComSpec /d /s /c $line
     $code = $LASTEXITCODE
 
     foreach ($said in @(Get-ChildItem -LiteralPath $log -Filter '*.log')) {
@@ -137,12 +151,14 @@ try {
     }
     if (-not $Quiet) {
         $env:ML_RUN = ''
-        & $env:ComSpec /d /s /c "`"ml-report --config `"$config`" --input `"$stream`" --no-progress --output raw 2>NUL`""
+        $line = 'ml-report --config "{0}" --input "{1}" --no-progress --output raw 2>NUL' -f $config, $stream
+        & $env:ComSpec /d /s /c $line
     }
 } catch {
     Stop-Night 70 $_.Exception.Message 'see the log folder, and that this account may write there'
 } finally {
     if ($lock) { $lock.Dispose() }
+    foreach ($name in $outside.Keys) { [Environment]::SetEnvironmentVariable($name, $outside[$name]) }
     if ($DryRun -and (Test-Path -LiteralPath $log)) { Remove-Item -LiteralPath $log -Recurse -Force }
 }
 exit $code

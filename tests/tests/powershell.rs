@@ -59,6 +59,31 @@ fn nothing_in_them_is_newer_than_windows_powershell_5() {
 }
 
 #[test]
+fn cmd_is_given_its_line_in_one_pair_of_quotes_whatever_the_paths() {
+    // What PowerShell makes of an argument for a native program (5.1, and 7 for cmd): quotes around it when a space is outside of quotes.
+    fn passed(argument: &str) -> String {
+        let bare = argument.split('"').step_by(2).any(|outside| outside.contains(' '));
+        if bare { format!("\"{argument}\"") } else { argument.to_owned() }
+    }
+    // What cmd /s makes of that: the first and the last quote go.
+    fn run(command_line: &str) -> &str {
+        command_line.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(command_line)
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/run-nightly.ps1");
+    let text = std::fs::read_to_string(script).unwrap();
+    let calls: Vec<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("& $env:ComSpec /d /s /c ")).collect();
+    assert_eq!(calls.len(), 2);
+    for path in ["C:\\ml\\nightly.env", "C:\\Program Files\\M L\\nightly.env"] {
+        let line = format!("ml-health --config \"{path}\" <NUL | ml-report >\"{path}\"");
+        for call in &calls {
+            let argument =
+                call.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(call).replace("`\"", "\"").replace("$line", &line);
+            assert_eq!(run(&passed(&argument)), line, "{call}");
+        }
+    }
+}
+
+#[test]
 fn powershell_itself_accepts_every_script() {
     let program =
         ["pwsh", "powershell"].into_iter().find(|name| Command::new(name).args(["-NoProfile", "-Command", "exit 0"]).output().is_ok());
