@@ -4,8 +4,10 @@ use crate::failure::{Class, Failure, OrFail, Result};
 use crate::platform;
 use crate::record::{Body, Check, Record, Status, Step};
 use crate::redact;
+use crate::signal::{Cancel, POLL};
 use std::borrow::Cow;
-use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::sync::mpsc;
 
 /// A record as lines of a table; None for what a person need not see.
 pub fn render(record: &Record, colour: bool) -> Option<String> {
@@ -122,14 +124,34 @@ pub fn colour(stream: &impl IsTerminal) -> bool {
 /// Asks a yes-or-no question on the person's terminal, never on standard input, which may be a stream.
 ///
 /// # Errors
-/// Class Usage when there is no terminal to ask on.
-pub fn ask(question: &str) -> Result<bool> {
+/// Class Usage when there is no terminal to ask on; Interrupted or Terminated when a signal arrives in place of an answer.
+pub fn ask(question: &str, cancel: &Cancel) -> Result<bool> {
     let no_terminal = |error| Failure::new(Class::Usage, format!("cannot ask, as there is no terminal: {error}"));
     let (input, mut output) = platform::terminal().map_err(no_terminal)?;
     write!(output, "{} [y/N] ", printable_lines(question)).and_then(|()| output.flush()).or_fail(Class::General, || "asking")?;
-    let mut answer = String::new();
-    BufReader::new(input).read_line(&mut answer).or_fail(Class::General, || "reading the answer")?;
+    let answer = answer(input, cancel)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// The next line of a terminal, or the signal that comes before it.
+fn answer(input: impl Read + Send + 'static, cancel: &Cancel) -> Result<String> {
+    let (tell, told) = mpsc::sync_channel(1);
+    // Reading cannot be called off: after a signal it is left behind.
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        let read = BufReader::new(input).read_line(&mut text);
+        // Nobody listens any more after a signal.
+        let _ = tell.send(read.map(|_| text));
+    });
+    loop {
+        let heard = told.recv_timeout(POLL);
+        cancel.check()?;
+        match heard {
+            Ok(read) => return read.or_fail(Class::General, || "reading the answer"),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Err(Failure::new(Class::Internal, "the question was not heard out")),
+        }
+    }
 }
 
 /// A progress line on stderr, shown on a terminal only. `total` in units of the work, when it is known.
@@ -202,6 +224,17 @@ mod tests {
             assert_eq!(text.lines().count(), lines, "{text}");
         }
         assert_eq!(printable("p \u{2192} q"), "p \u{2192} q");
+    }
+
+    #[test]
+    fn a_signal_in_place_of_an_answer_ends_the_wait() {
+        // The writing end stays open: no answer comes.
+        let (input, _person) = std::io::pipe().unwrap();
+        let cancel = Cancel::default();
+        cancel.set();
+        assert_eq!(answer(input, &cancel).unwrap_err().class, Class::Interrupted);
+        assert_eq!(answer("Yes\nmore".as_bytes(), &Cancel::default()).unwrap(), "Yes\n");
+        assert_eq!(answer("Yes\n".as_bytes(), &cancel).unwrap_err().class, Class::Interrupted, "a signal is no consent");
     }
 
     #[test]

@@ -76,6 +76,12 @@ impl Cancel {
         });
     }
 
+    /// As if INT had arrived.
+    #[cfg(test)]
+    pub(crate) fn set(&self) {
+        self.signal.store(INT, Ordering::Relaxed);
+    }
+
     /// Whether work should stop.
     pub fn is_set(&self) -> bool {
         self.signal.load(Ordering::Relaxed) != 0

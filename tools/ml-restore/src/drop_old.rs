@@ -32,7 +32,7 @@ pub fn act(cli: &Cli, stage: &Stage, database: &str) -> Result<Done> {
         names.into_iter().map(|name| (name.clone(), server::database_bytes(&mut client, &name))).collect();
     let told: Vec<String> =
         sized.iter().map(|(name, bytes)| bytes.map_or(name.clone(), |bytes| format!("{name} ({})", human_bytes(bytes)))).collect();
-    if !stage.dry_run && !cli.force && !people::ask(&format!("Drop for good: {}?", told.join(", "))).map_err(force)? {
+    if !stage.dry_run && !cli.force && !people::ask(&format!("Drop for good: {}?", told.join(", ")), &stage.cancel).map_err(force)? {
         return Ok(Done::skipped("not confirmed"));
     }
     stage.cancel.check()?;
@@ -58,5 +58,8 @@ pub fn act(cli: &Cli, stage: &Stage, database: &str) -> Result<Done> {
 
 /// Nobody to ask: then it must be said beforehand.
 pub fn force(failure: Failure) -> Failure {
-    failure.hint("run it on a terminal, or say --force; nothing was changed")
+    match failure.class {
+        Class::Usage => failure.hint("run it on a terminal, or say --force; nothing was changed"),
+        _ => failure.hint("nothing was changed"),
+    }
 }

@@ -42,7 +42,7 @@ pub fn act(cli: &Cli, stage: &Stage, database: &str) -> Result<Done> {
         return Ok(planned(stage, &source, database));
     }
     if !cli.force {
-        if !people::ask(&facts.question(&source, old.as_deref())).map_err(force)? {
+        if !people::ask(&facts.question(&source, old.as_deref()), &stage.cancel).map_err(force)? {
             return Ok(Done::skipped("not confirmed; nothing was changed"));
         }
         stage.cancel.check()?;
