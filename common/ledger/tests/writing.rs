@@ -8,7 +8,7 @@ use ml_ledger::blocks::{Block, seal};
 use ml_ledger::chain::verify_chain;
 use ml_ledger::reprove::{Report, reprove};
 use ml_ledger::write::{NewTheorem, insert_theorems};
-use ml_ledger::{Sample, Shape, proof_term, runs, theories};
+use ml_ledger::{Sample, Shape, premises, proof_term, runs, theories};
 use ml_logic::{Formula, hash};
 use ml_tests::{Cluster, TestDb, ledger};
 use postgres::Client;
@@ -102,6 +102,30 @@ fn what_is_written_is_sealed_and_proven_again() {
     );
     let last = runs::last_completed(&mut ledger.client, &ledger.shape, &ledger.system, "ml-derive").unwrap().unwrap();
     assert_eq!(last.metadata, json!({ "limit": 5, "frontier": [1, 2] }));
+}
+
+#[test]
+fn a_derivation_begins_with_every_theorem_and_builds_on_its_own() {
+    let mut ledger = ledger("premises");
+    ledger.write(&theorems()).unwrap();
+    let axioms: Vec<Formula> = [K, S].map(|text| text.parse().unwrap()).into();
+    let mut read = |system: &str, axioms: &[Formula]| {
+        let mut found: Vec<(String, Option<String>)> = Vec::new();
+        premises::for_each(&mut ledger.client, &ledger.shape, system, axioms, |premise| {
+            assert_eq!((digest(&premise.canonical), premise.since > 0), (premise.hash, premise.proof.is_some()));
+            found.push((premise.canonical, premise.proof));
+            Ok(())
+        })
+        .unwrap();
+        let (own, other): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, proof)| proof.is_some());
+        let mut proofs: Vec<String> = own.into_iter().filter_map(|(_, proof)| proof).collect();
+        proofs.sort();
+        (proofs, other.len())
+    };
+    let system = ledger.system.clone();
+    assert_eq!(read(&system, &axioms), (vec!["D11".to_owned(), "D21".into(), "D2D21".into()], 6), "three axioms, three theorems of others");
+    assert_eq!(read(&system, &axioms[..1]), (vec![], 9), "proofs from other axioms are no proofs");
+    assert_eq!(read("00000000-0000-0000-0000-000000000000", &axioms), (vec![], 9), "and so are those of another theory");
 }
 
 #[test]

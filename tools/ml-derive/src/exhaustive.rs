@@ -47,6 +47,10 @@ pub fn act(cli: &Cli, system: &System, max_length: usize, stage: &Stage) -> Resu
     let progress = (!run.wanted.statements).then(|| people::progress("conclusions", None));
     let mut stopped = None;
     for length in 1..=max_length {
+        // Without a reader only files are worth going on for.
+        if stage.out().error().is_some() && run.wanted.dproofs.is_none() {
+            break;
+        }
         let began = Instant::now();
         match engine.next_length(&mut || stage.cancel.is_set()) {
             Ok(done) => {
@@ -118,7 +122,7 @@ impl Run<'_> {
     fn check_and_write(&mut self, engine: &Exhaustive, length: &Length) -> Result<()> {
         let axioms: Vec<String> = self.system.axioms.iter().map(ToString::to_string).collect();
         for id in length.kept.clone() {
-            if id % PATIENCE == 0 {
+            if id.is_multiple_of(PATIENCE) {
                 self.stage.cancel.check()?;
             }
             self.proofs.push(engine.step(id));

@@ -86,7 +86,7 @@ fn generate(name: &str, figures: &[(usize, u64)]) {
     while let Some(expected) = figures.as_slice().first().copied() {
         let length = engine.next_length(&mut || false).unwrap();
         assert_eq!(length.candidates, length.invalid + length.duplicates + length.removed + length.kept.len() as u64);
-        if !system.necessitation && length.length % 2 == 0 {
+        if !system.necessitation && length.length.is_multiple_of(2) {
             assert_eq!(length.kept.len(), 0);
             continue;
         }

@@ -1,6 +1,6 @@
 //! Nights that go wrong.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "test code")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod support;
 

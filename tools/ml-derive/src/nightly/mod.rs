@@ -248,12 +248,17 @@ fn finish(
     step.metrics = Map::from([("enqueued".into(), pushed.enqueued.into()), ("waiting".into(), pushed.waiting.into())]);
     stage.step(status, step);
     let would = if stage.dry_run { "would be added" } else { "added" };
-    let mut done = Done::ok(format!("{} statements {would} in {} steps", outcome.new_statements, derived.steps))
-        .metric("steps", derived.steps)
-        .metric("new_statements", outcome.new_statements)
-        .metric("max_depth", outcome.max_depth)
-        .metric("enqueued", pushed.enqueued)
-        .metric("cut", derived.cut);
+    let mut done = Done::ok(format!(
+        "{} statements {would} in {} step{}",
+        outcome.new_statements,
+        derived.steps,
+        if derived.steps == 1 { "" } else { "s" }
+    ))
+    .metric("steps", derived.steps)
+    .metric("new_statements", outcome.new_statements)
+    .metric("max_depth", outcome.max_depth)
+    .metric("enqueued", pushed.enqueued)
+    .metric("cut", derived.cut);
     done.labels.insert("stop".into(), derived.stopped.name().into());
     done.reason = Some(derived.stopped.reason(budget));
     if stage.dry_run {

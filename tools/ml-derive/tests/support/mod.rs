@@ -1,5 +1,5 @@
 //! Ledgers to derive into.
-#![allow(clippy::unwrap_used, dead_code, reason = "test code, of which each test program uses a part")]
+#![allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "test code, of which each test program uses a part")]
 
 use ml_common::signal::Cancel;
 use ml_ledger::chain::verify_chain;
