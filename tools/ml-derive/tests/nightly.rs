@@ -99,6 +99,13 @@ fn nights_end_in_saturation() {
     let deeper = derive(&small, &["--depth-max", "3"]).run().expect_code(0);
     assert_eq!((night(&deeper).0, metric(deeper.end(), "max_depth")), (100, 3));
     verify(&small);
+    // A night with a lower limit in between opens nothing that was tried with the higher one.
+    let open = |args: &[&str]| metric(derive(&small, args).run().expect_code(0).record("step", "stock"), "open");
+    let before = open(&["--depth-max", "3", "--max-total", "10000", "--max-breadth", "10000"]);
+    assert!(before > 0);
+    assert_eq!(open(&["--depth-max", "3"]), 0);
+    assert_eq!(open(&["--depth-max", "2"]), 0);
+    assert_eq!(open(&["--depth-max", "3"]), 0);
 }
 
 #[test]

@@ -58,12 +58,20 @@ pub fn write(new: Option<Frontier>, older: &[Frontier]) -> Value {
     frontiers.into_iter().map(Frontier::to_json).collect()
 }
 
-/// The newest frontier that fits facts with these hashes in their order, and these rules.
-pub fn fitting<'f>(frontiers: &'f [Frontier], hashes: &[Hash], necessitation: bool) -> Option<&'f Frontier> {
+/// The frontiers that fit facts with these hashes in their order, and these rules.
+pub fn fitting(mut frontiers: Vec<Frontier>, hashes: &[Hash], necessitation: bool) -> Vec<Frontier> {
+    frontiers.retain(|frontier| {
+        frontier.facts <= hashes.len() && frontier.necessitation == necessitation && digest(&hashes[..frontier.facts]) == frontier.digest
+    });
     frontiers
-        .iter()
-        .filter(|frontier| frontier.facts <= hashes.len() && frontier.necessitation == necessitation)
-        .find(|frontier| digest(&hashes[..frontier.facts]) == frontier.digest)
+}
+
+/// The frontier that leaves the fewest facts to be tried. It has to be a single one: of two facts that are closed by two of them it is not
+/// known that they were tried with each other.
+pub fn best<'f>(frontiers: &'f [Frontier], heights: &[u32], depth: u32) -> Option<&'f Frontier> {
+    let count = |frontier: &Frontier| (0..heights.len()).filter(|&place| closed(Some(frontier), place, heights[place], depth)).count();
+    // Of equal ones the newest, which is the first.
+    frontiers.iter().rev().max_by_key(|frontier| count(frontier))
 }
 
 /// Whether the fact at `place`, with a proof of this height, need not be tried again with proofs of up to `depth` levels.
@@ -94,19 +102,33 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_that_fits() {
+    fn those_that_fit() {
         let hashes: Vec<Hash> = (0..9).map(|n| [n; 32]).collect();
-        let frontiers = [frontier(&hashes[..6], 4), frontier(&hashes[..3], 4)];
-        let facts = |facts: &[Hash]| fitting(&frontiers, facts, false).map(|frontier| frontier.facts);
-        assert_eq!(facts(&hashes), Some(6));
-        assert_eq!(facts(&hashes[..6]), Some(6));
-        assert_eq!(facts(&hashes[..5]), Some(3), "some are gone");
+        let frontiers = vec![frontier(&hashes[..6], 4), frontier(&hashes[..3], 4)];
+        let facts = |facts: &[Hash], necessitation| {
+            let fitting = fitting(frontiers.clone(), facts, necessitation);
+            fitting.iter().map(|frontier| frontier.facts).collect::<Vec<_>>()
+        };
+        assert_eq!(facts(&hashes, false), [6, 3]);
+        assert_eq!(facts(&hashes[..6], false), [6, 3]);
+        assert_eq!(facts(&hashes[..5], false), [3], "some are gone");
         let mut foreign = hashes.clone();
         foreign.insert(4, [77; 32]);
-        assert_eq!(facts(&foreign), Some(3), "a foreign one has come in between");
+        assert_eq!(facts(&foreign, false), [3], "a foreign one has come in between");
         foreign.insert(0, [78; 32]);
-        assert_eq!(facts(&foreign), None);
-        assert_eq!(fitting(&frontiers, &hashes, true), None, "a new rule opens everything");
+        assert!(facts(&foreign, false).is_empty());
+        assert!(facts(&hashes, true).is_empty(), "a new rule opens everything");
+    }
+
+    #[test]
+    fn the_one_that_leaves_the_least() {
+        let hashes = [[1; 32]; 6];
+        let (low, high) = (frontier(&hashes, 2), frontier(&hashes[..4], 5));
+        let frontiers = [low.clone(), high.clone()];
+        let heights = [0, 0, 1, 3, 3, 3];
+        assert_eq!(best(&frontiers, &heights, 2), Some(&low));
+        assert_eq!(best(&frontiers, &heights, 4), Some(&high), "what was too high for the newer one was tried by the older one");
+        assert_eq!(best(&[], &heights, 4), None);
     }
 
     #[test]

@@ -96,8 +96,9 @@ pub fn load(
         }
     }
     let hashes: Vec<Hash> = distinct.iter().map(|given| given.hash).collect();
-    let fits = frontier::fitting(&stock.frontiers, &hashes, system.necessitation).cloned();
-    stock.frontiers.retain(|frontier| fits.as_ref().is_some_and(|fits| frontier.facts <= fits.facts));
+    stock.frontiers = frontier::fitting(stock.frontiers, &hashes, system.necessitation);
+    let heights: Vec<u32> = distinct.iter().map(|given| given.height).collect();
+    let fits = frontier::best(&stock.frontiers, &heights, budget.depth_max).cloned();
     for (place, given) in distinct.into_iter().enumerate() {
         let closed = frontier::closed(fits.as_ref(), place, given.height, budget.depth_max);
         if let Some(id) = stock.saturation.give(&given.packed, given.height, given.proof.len() as u64, closed) {
