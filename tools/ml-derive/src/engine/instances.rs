@@ -1,7 +1,7 @@
 //! Which terms are instances of others: a perfect discrimination tree over packed terms.
 //!
 //! The tree is built once from sorted terms and then only read. It lies in memory as it is searched, depth first: of each node
-//! [`HEAD`] bytes (where the next sibling begins, whether there is one, how long the label is), the label (whole symbols that all terms
+//! five bytes (where the next sibling begins, whether there is one, how long the label is), the label (whole symbols that all terms
 //! below share), then its children. A search follows, for each symbol, the same symbol or a variable that takes the whole subterm; as
 //! variables are numbered by first occurrence, a variable is either the next number or bound already. (McCune, Experiments with
 //! discrimination-tree indexing and path indexing for term retrieval, Journal of Automated Reasoning 9, 1992.)
