@@ -35,7 +35,8 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
         // Other stages hand files on by their hash; this one grows for years and is nobody's input.
         stage.step(if appended { Status::Ok } else { Status::Skipped }, step);
     }
-    if stage.out().mode() != Output::Records {
+    let all_well = matches!(text::outcome(verdict), "ok" | "dry run");
+    if stage.out().mode() != Output::Records && !(cli.common.quiet && all_well) {
         let log = stage.env("ML_LOG");
         stage.out().text(&text::summary(verdict, facts, &run, log.as_deref()));
     }
