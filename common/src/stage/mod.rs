@@ -205,7 +205,7 @@ impl Stage {
 
     /// Looks up an environment variable; PG* variables of the settings file stand in for missing ones.
     pub fn env(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok().or_else(|| self.settings.get(name).map(str::to_owned))
+        run::environment(name).or_else(|| self.settings.get(name).map(str::to_owned))
     }
 
     /// The ledger's database as the settings name it, with psql's meaning.

@@ -60,9 +60,14 @@ impl Io {
             stdin_is_terminal: io::stdin().is_terminal(),
             stdout: Box::new(io::stdout()),
             stdout_is_terminal: io::stdout().is_terminal(),
-            env: Box::new(|name| std::env::var(name).ok()),
+            env: Box::new(environment),
         }
     }
+}
+
+/// A variable of this process. One that is not Unicode is not passed over: the tool would work with the file's setting in its place.
+pub(super) fn environment(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// Loads settings from another file.

@@ -164,4 +164,8 @@ fn silent_unless_enabled_and_clear_when_there_is_nowhere_to_send() {
     assert!(nowhere.code == 78 && nowhere.stderr.contains("ALERT_WEBHOOK"), "{}", nowhere.stderr);
     let wrong = Tool::new("ml-alert").env("ALERT_ENABLED", "maybe").stdin_records(&night("warn")).run();
     assert_eq!(wrong.code, 78);
+    // A variable that is no text is not taken for one that is not set.
+    let no_text: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"tru\xff");
+    let wrong = Tool::new("ml-alert").env("ALERT_ENABLED", no_text).stdin_records(&night("warn")).run();
+    assert_eq!(wrong.code, 78);
 }
