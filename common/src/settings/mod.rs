@@ -17,6 +17,9 @@ use std::time::Duration;
 /// The file that is read when none is named and it exists, relative to the working folder.
 pub const DEFAULT_FILE: &str = "config/nightly.env";
 
+/// No settings file is longer; the name of one may come from a record, and be that of a device.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
 /// The settings in force.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -68,9 +71,12 @@ impl Settings {
             Failure::new(Class::Config, format!("cannot read the settings file {}: {error}", path.display()))
                 .hint("name an existing file with --config, or copy config/nightly.env")
         };
-        let bytes = std::fs::File::open(path).map_err(unreadable)?;
+        let bytes = std::fs::File::open(path).map_err(unreadable)?.take(MAX_FILE_BYTES + 1);
         let mut text = String::new();
         DecodeReaderBytesBuilder::new().strip_bom(true).build(bytes).read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > MAX_FILE_BYTES {
+            return Err(unreadable(std::io::ErrorKind::FileTooLarge.into()));
+        }
         let path = absolute(path);
         let folder = path.parent().unwrap_or(Path::new("/"));
         let in_config = folder.file_name().is_some_and(|name| name == "config");

@@ -83,6 +83,13 @@ fn a_named_file_that_is_missing_is_a_configuration_error() {
 
 #[cfg(unix)]
 #[test]
+fn a_device_is_no_settings_file() {
+    let failure = Settings::load(Some(Path::new("/dev/zero")), &[], &|_| None).unwrap_err();
+    assert_eq!(failure.class, Class::Config);
+}
+
+#[cfg(unix)]
+#[test]
 fn a_readable_file_with_secrets_is_a_warning() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();

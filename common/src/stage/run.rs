@@ -299,7 +299,8 @@ fn item_run(item: &Item) -> Option<&str> {
 fn item_settings<'a>(item: &'a Item, host: &str) -> Option<&'a str> {
     match item {
         Item::Record { record, .. } if record.head.host == host => match &record.body {
-            Body::Start(start) => start.settings.as_deref(),
+            // What waits for a writer would be waited for.
+            Body::Start(start) => start.settings.as_deref().filter(|file| !Path::new(file).exists() || Path::new(file).is_file()),
             _ => None,
         },
         _ => None,
