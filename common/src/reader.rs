@@ -70,6 +70,11 @@ impl<R: Read> Reader<R> {
         Reader { input, chunk: vec![0; 1 << 16], at: 0, filled: 0, done: false, line: 1, column: 0, value: Value::default() }
     }
 
+    /// Whether all that has arrived so far is read: the next item may have to be waited for.
+    pub fn is_drained(&self) -> bool {
+        self.at == self.filled
+    }
+
     /// The next byte, or None at the end of the input.
     fn byte(&mut self) -> Result<Option<u8>, std::io::Error> {
         if self.at == self.filled {

@@ -117,9 +117,11 @@ pub fn run<T: Tool>(mut tool: T, io: Io, cancel: Cancel) -> Exit {
             None
         }
     };
-    // A call that names its settings keeps to them; any other takes those of the stage before, whatever folder it was called in.
+    // A call that names its settings keeps to them; any other takes those of the stage before, whatever folder it was called in. A kept
+    // stream is of another day: its settings are not asked for.
     let reload = |file: &Path| Settings::load(Some(file), &common.overrides, &io.env);
-    let inherit = common.config.is_none().then_some(&reload as Reload<'_>);
+    let piped = common.input.as_deref().is_none_or(|path| path == Path::new("-"));
+    let inherit = (piped && common.config.is_none()).then_some(&reload as Reload<'_>);
     let silent = forward(&mut tool, &mut stage, input, ml_run.as_deref(), inherit, &mut failure);
     let result = match failure {
         Some(failure) => Err(failure),
@@ -188,7 +190,13 @@ fn forward<T: Tool>(
     let (mut records, mut garbage) = (0u64, 0u64);
     // What is no record knows of no run: what came before the first record is told after it.
     let mut early = Vec::new();
-    for item in input.into_iter().flat_map(|input| Reader::new(Watched::new(input))) {
+    let mut reader = Reader::new(Watched::new(input.unwrap_or_else(|| Box::new(io::empty()))));
+    loop {
+        if reader.is_drained() {
+            // Before waiting for more, hand on what is there: theorems are gathered on their way out.
+            stage.out.flush();
+        }
+        let Some(item) = reader.next() else { break };
         if records == 0 && !matches!(item, Item::Garbage { .. }) {
             if let (Some(reload), Some(file)) = (inherit, item_settings(&item, &stage.host)) {
                 match reload(Path::new(file)) {

@@ -17,14 +17,21 @@ struct Sink<'a> {
     client: http::Client,
 }
 
+/// Why a message did not go out.
+struct NotSent {
+    failure: Failure,
+    /// The service refuses this message and may take another.
+    of_its_form: bool,
+}
+
 impl Sink<'_> {
     fn name(&self) -> String {
         format!("{} {}", self.format.name(), http::origin(self.webhook))
     }
 
     /// Posts; anything but a 2xx is a failure.
-    fn post(&self, payload: &Value) -> Result<()> {
-        let response = self.client.post_json(self.webhook, &[], payload)?;
+    fn post(&self, payload: &Value) -> Result<(), NotSent> {
+        let response = self.client.post_json(self.webhook, &[], payload).map_err(|failure| NotSent { failure, of_its_form: false })?;
         if response.is_success() {
             return Ok(());
         }
@@ -33,7 +40,8 @@ impl Sink<'_> {
             400 | 413 => "the service refused the message's form: check ALERT_FORMAT",
             _ => "the message is kept and tried again on the next call",
         };
-        Err(Failure::new(Class::Network, format!("{} answered {}", http::origin(self.webhook), response.status)).hint(hint))
+        let failure = Failure::new(Class::Network, format!("{} answered {}", http::origin(self.webhook), response.status)).hint(hint);
+        Err(NotSent { failure, of_its_form: matches!(response.status, 400 | 413) })
     }
 }
 
@@ -62,12 +70,14 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
             None => "all is well, nothing would be sent".into(),
         }));
     }
+    let outbox = Outbox::new(&stage.settings.path("STATE_DIR"));
     let sink = match (enabled, webhook) {
         (true, Some(webhook)) => Sink { webhook, format, client: client(stage) },
         (true, None) => {
+            let Some(told) = told else { return Ok(done("all is well; ALERT_WEBHOOK is not set".into())) };
             let nowhere = Failure::new(Class::Config, "ALERT_ENABLED is true and ALERT_WEBHOOK is not set")
-                .hint("set ALERT_WEBHOOK, or ALERT_ENABLED=false");
-            return if told.is_some() { Err(nowhere) } else { Ok(done("all is well; ALERT_WEBHOOK is not set".into())) };
+                .hint("set ALERT_WEBHOOK, and the message goes out with the next call; or set ALERT_ENABLED=false");
+            return hold(stage, "nowhere", &outbox, &told, payload(format, &told), nowhere);
         }
         (false, _) => {
             if let Some(told) = &told {
@@ -78,7 +88,6 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
             ));
         }
     };
-    let outbox = Outbox::new(&stage.settings.path("STATE_DIR"));
     // Trouble with what had to wait must not keep this run's message back.
     let waited = deliver_waiting(stage, &sink, &outbox);
     stage.cancel.check()?;
@@ -99,17 +108,22 @@ fn client(stage: &Stage) -> http::Client {
 /// Sends this run's message, or keeps it.
 fn send(stage: &Stage, sink: &Sink<'_>, outbox: &Outbox, told: &Message) -> Result<()> {
     let body = payload(sink.format, told);
-    let alert = Alert {
-        id: "run".into(),
-        severity: told.severity.name().into(),
-        sink: sink.name(),
-        summary: told.title.clone(),
-        ..Alert::default()
-    };
-    let Err(failure) = sink.post(&body) else {
-        stage.alert(Status::Ok, Alert { fate: Fate::Sent, ..alert });
-        return Ok(());
-    };
+    match sink.post(&body) {
+        Ok(()) => {
+            stage.alert(Status::Ok, Alert { fate: Fate::Sent, ..alert(&sink.name(), told) });
+            Ok(())
+        }
+        Err(not_sent) => hold(stage, &sink.name(), outbox, told, body, not_sent.failure).map(|_| ()),
+    }
+}
+
+fn alert(sink: &str, told: &Message) -> Alert {
+    let (severity, summary) = (told.severity.name().into(), told.title.clone());
+    Alert { id: "run".into(), severity, sink: sink.into(), summary, ..Alert::default() }
+}
+
+/// Keeps a message in the outbox; fails with why it had to.
+fn hold(stage: &Stage, sink: &str, outbox: &Outbox, told: &Message, body: Value, failure: Failure) -> Result<Done> {
     let waiting = Waiting {
         run: stage.run.clone(),
         since: record::timestamp(jiff::Timestamp::now()),
@@ -119,7 +133,7 @@ fn send(stage: &Stage, sink: &Sink<'_>, outbox: &Outbox, told: &Message) -> Resu
     };
     let kept = outbox.keep(&waiting)?;
     let reason = format!("{}; it waits in {}", failure.message, kept.display());
-    stage.alert(Status::Warn, Alert { fate: Fate::Held, reason: Some(reason), hint: failure.hint.clone(), ..alert });
+    stage.alert(Status::Warn, Alert { fate: Fate::Held, reason: Some(reason), hint: failure.hint.clone(), ..alert(sink, told) });
     Err(failure.context("the alert was not delivered and is kept in the outbox"))
 }
 
@@ -150,10 +164,12 @@ fn deliver_waiting(stage: &Stage, sink: &Sink<'_>, outbox: &Outbox) -> Result<us
                 let reason = Some(format!("it had waited since {}", waiting.since));
                 stage.alert(Status::Ok, Alert { fate: Fate::Sent, severity: waiting.severity, reason, ..alert });
             }
-            Err(failure) => {
-                stage.alert(Status::Warn, held(failure));
-                // This run's message meets the same service next and is kept behind these.
-                break;
+            Err(not_sent) => {
+                stage.alert(Status::Warn, held(not_sent.failure));
+                // What the service refuses for its form stays and holds up nothing; otherwise it is no use to go on.
+                if !not_sent.of_its_form {
+                    break;
+                }
             }
         }
     }

@@ -160,12 +160,27 @@ fn dead_missing_and_silent_stages_are_named_and_exit_seventy() {
 fn silent_unless_enabled_and_clear_when_there_is_nowhere_to_send() {
     let off = Tool::new("ml-alert").env("ALERT_WEBHOOK", "http://127.0.0.1:1/x").stdin_records(&night("warn")).run();
     assert_eq!((off.code, fates(&off)), (1, vec![("run".into(), "suppressed".into())]));
-    let nowhere = Tool::new("ml-alert").env("ALERT_ENABLED", "true").stdin_records(&night("warn")).run();
+    let state = TempDir::new().unwrap();
+    let nowhere = Tool::new("ml-alert").env("ALERT_ENABLED", "true").env("STATE_DIR", state.path()).stdin_records(&night("warn")).run();
     assert!(nowhere.code == 78 && nowhere.stderr.contains("ALERT_WEBHOOK"), "{}", nowhere.stderr);
+    assert_eq!(waiting(state.path()), 1, "it goes out once there is a webhook");
     let wrong = Tool::new("ml-alert").env("ALERT_ENABLED", "maybe").stdin_records(&night("warn")).run();
     assert_eq!(wrong.code, 78);
     // A variable that is no text is not taken for one that is not set.
     let no_text: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"tru\xff");
     let wrong = Tool::new("ml-alert").env("ALERT_ENABLED", no_text).stdin_records(&night("warn")).run();
     assert_eq!(wrong.code, 78);
+}
+
+#[test]
+fn a_message_that_is_refused_for_its_form_holds_up_nothing() {
+    let state = TempDir::new().unwrap();
+    let refusing = HttpStandIn::answering(Response::status(400));
+    for _ in 0..2 {
+        alert(state.path(), &refusing.url("/x"), &night("warn"), &[]);
+    }
+    // The first call kept one and the second tried it again and kept another; both are tried now, though the first is refused.
+    let count = refusing.requests().len();
+    alert(state.path(), &refusing.url("/x"), &night("ok"), &[]);
+    assert_eq!((refusing.requests().len() - count, waiting(state.path())), (2, 2));
 }
