@@ -102,7 +102,8 @@ migrate() {
 }
 
 last_log() {
-    find "$(folder_of LOGS_DIR logs)" -mindepth 1 -maxdepth 1 -name 'nightly-*' 2>/dev/null | sort | tail -n 1
+    # Before the first night there is no such folder.
+    { find "$(folder_of LOGS_DIR logs)" -mindepth 1 -maxdepth 1 -name 'nightly-*' 2>/dev/null || true; } | sort | tail -n 1
 }
 
 where_to_look() {
