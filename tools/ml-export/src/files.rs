@@ -14,7 +14,10 @@ use ml_common::{Class, OrFail, Result, Status};
 use postgres::Transaction;
 use serde::Serialize;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a name that is taken is waited out: names change every second.
+const WAIT_FOR_A_NAME: Duration = Duration::from_secs(3);
 
 /// The set as `summary-STAMP.json` tells it.
 #[derive(Serialize)]
@@ -77,7 +80,7 @@ pub fn folder(
     tables: &[&str],
     estimates: &[Option<u64>],
 ) -> Result<Done> {
-    let stamp = name_stamp(jiff::Timestamp::now());
+    let stamp = free_stamp(source, folder)?;
     let (mut exported, mut files) = (Vec::new(), Vec::new());
     for (table, estimate) in tables.iter().zip(estimates) {
         let path = folder.join(file_name(table, &stamp, source.plan.format, source.plan.compress));
@@ -103,6 +106,19 @@ pub fn folder(
     exported.iter().for_each(|done| tell(source, done));
     source.stage.step(Status::Ok, step);
     Ok(done(&exported, &folder.display().to_string()))
+}
+
+/// The second that names a set. One of an earlier export in the same second is waited out, as nothing is ever replaced.
+fn free_stamp(source: &Source<'_>, folder: &Path) -> Result<String> {
+    let until = Instant::now() + WAIT_FOR_A_NAME;
+    loop {
+        let stamp = name_stamp(jiff::Timestamp::now());
+        // The summary is of every set, and is published with its tables; a name that is taken meanwhile is still refused.
+        if !folder.join(format!("summary-{stamp}.json")).exists() || Instant::now() > until {
+            return Ok(stamp);
+        }
+        source.stage.cancel.sleep(Duration::from_millis(200))?;
+    }
 }
 
 /// Exports one table into one file.

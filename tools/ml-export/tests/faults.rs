@@ -93,6 +93,17 @@ fn a_full_disk_leaves_no_file_of_the_set() {
 }
 
 #[test]
+fn two_exports_within_a_second_are_two_sets() {
+    let db = second("twice");
+    let exports = folder();
+    for _ in 0..2 {
+        export(&db, exports.path()).run().expect_code(0);
+    }
+    let summaries = names(exports.path()).into_iter().filter(|name| name.starts_with("summary-"));
+    assert_eq!(summaries.count(), 2);
+}
+
+#[test]
 fn a_folder_that_cannot_be_is_told() {
     let db = second("unwritable");
     let parent = folder();
