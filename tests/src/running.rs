@@ -16,7 +16,7 @@ pub struct Output {
     pub stdout: String,
     /// All of stderr.
     pub stderr: String,
-    /// Its lines parsed and checked against the schema; empty for [`Tool::raw`].
+    /// Its lines parsed and checked against the schema; empty for [`crate::Tool::raw`].
     pub records: Vec<Value>,
 }
 
