@@ -4,6 +4,7 @@
 //! exit code. A tool is its flags, a plan, and [`Tool::act`].
 
 pub mod args;
+mod input;
 pub mod out;
 mod run;
 

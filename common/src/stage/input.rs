@@ -1,0 +1,75 @@
+//! Where records come from: standard input, a file, or nowhere.
+
+use super::args::Common;
+use super::{InputUse, Tool};
+use crate::failure::{Class, Failure, Result};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A tool that has waited so long without a byte says so.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The input to read, if any.
+pub(super) fn open_input<T: Tool>(
+    tool: &T,
+    common: &Common,
+    stdin: Box<dyn Read + Send>,
+    holds_records: bool,
+    terminal: bool,
+) -> Result<Option<Box<dyn Read + Send>>> {
+    if common.no_input {
+        return Ok(None);
+    }
+    if let Some(path) = common.input.as_deref().filter(|path| *path != Path::new("-")) {
+        let unreadable =
+            |error| Failure::new(Class::Usage, format!("cannot read {}: {error}", path.display())).hint("name an existing file of records");
+        return Ok(Some(Box::new(File::open(path).map_err(unreadable)?)));
+    }
+    match (tool.input(), common.input.is_some()) {
+        (_, true) => Ok(Some(stdin)),
+        (InputUse::OnRequest, false) => Ok(None),
+        (InputUse::Optional | InputUse::Needed | InputUse::MayBeEmpty, false) if holds_records => Ok(Some(stdin)),
+        (InputUse::Needed, false) if terminal => {
+            Err(Failure::new(Class::Usage, format!("{} reads records, and its input is a terminal", T::NAME))
+                .hint(format!("pipe a tool into it: ml-health | {}", T::NAME)))
+        }
+        // /dev/null and the like: nothing came, and the tool lives on what comes.
+        (InputUse::Needed, false) => Ok(Some(Box::new(io::empty()))),
+        (InputUse::Optional | InputUse::MayBeEmpty, false) => Ok(None),
+    }
+}
+
+/// Says on stderr when nothing arrives for long; a person may have forgotten that the tool reads its input.
+pub(super) struct Watched {
+    input: Box<dyn Read + Send>,
+    heard: Arc<AtomicBool>,
+}
+
+impl Watched {
+    pub(super) fn new(input: Box<dyn Read + Send>) -> Watched {
+        let heard = Arc::new(AtomicBool::new(false));
+        let listener = Arc::clone(&heard);
+        std::thread::spawn(move || {
+            let until = Instant::now() + PATIENCE;
+            while !listener.load(Ordering::Relaxed) && Arc::strong_count(&listener) > 1 {
+                if Instant::now() >= until {
+                    return log::warn!("still waiting for records on standard input; --no-input would not");
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        });
+        Watched { input, heard }
+    }
+}
+
+impl Read for Watched {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(out)?;
+        self.heard.store(true, Ordering::Relaxed);
+        Ok(n)
+    }
+}
