@@ -4,21 +4,7 @@
 //! their places (ranks) in the order of all proofs so far. A pair of ranks is the key of a proof: 8 bytes that decide between two
 //! proofs of the same statement, and the order of output.
 
-/// How a conclusion was got from others, by their numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Axiom, counted from 1.
-    Axiom(u8),
-    /// Condensed detachment.
-    Detach {
-        /// The implication.
-        major: u32,
-        /// What fits its antecedent.
-        minor: u32,
-    },
-    /// Necessitation.
-    Necessitate(u32),
-}
+pub use ml_logic::dag::Step;
 
 /// More proofs than this have no ranks that fit a key.
 pub const MOST: usize = 1 << 31;
