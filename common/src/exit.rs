@@ -36,8 +36,6 @@ impl Exit {
     pub const GENERAL: Exit = Exit(1);
     /// A stage died, or an internal error.
     pub const DIED: Exit = Exit(70);
-    /// Interrupted by INT.
-    pub const INTERRUPTED: Exit = Exit(130);
     /// UNKNOWN in the convention of Nagios plugins, whose codes are not those of the table.
     pub const NAGIOS_UNKNOWN: Exit = Exit(3);
 

@@ -75,7 +75,7 @@ fn a_killed_stage_is_named_and_the_night_exits_seventy() {
     assert_eq!(night.code, 70, "{}", night.stderr);
     let records = site.stream();
     assert_eq!(ended(&records, "ml-export"), ("skipped".into(), 1));
-    assert_eq!(ended(&records, "ml-backup").1 % 70, 0, "the backup is made all the same");
+    assert_eq!(ended(&records, "ml-backup").1, 0, "the backup is made all the same");
     assert!(records.iter().any(|record| record["tool"] == "ml-backup" && record["id"] == "dump" && record["status"] == "ok"));
     let told = told(&site);
     assert!(told.contains("ml-derive"), "{told}");

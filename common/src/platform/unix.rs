@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -44,11 +44,6 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
 /// As of `fsync`.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
-}
-
-/// The two names are of one file system, so that a rename between them is atomic.
-pub fn same_device(a: &Path, b: &Path) -> bool {
-    matches!((std::fs::metadata(a), std::fs::metadata(b)), (Ok(a), Ok(b)) if a.dev() == b.dev())
 }
 
 /// The child gets its own process group (Ctrl-C reaches it through us alone) and, on Linux, ends when the thread that spawned it ends.

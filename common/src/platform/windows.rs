@@ -48,11 +48,6 @@ pub fn sync_folder(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether both are on one drive.
-pub fn same_device(a: &Path, b: &Path) -> bool {
-    a.components().next() == b.components().next()
-}
-
 /// A child in a group of its own does not get our Ctrl-C.
 pub fn bind_child(command: &mut Command) {
     use std::os::windows::process::CommandExt;
