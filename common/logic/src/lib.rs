@@ -14,6 +14,7 @@ pub mod names;
 pub mod parse;
 pub mod print;
 pub mod systems;
+pub mod theorems;
 pub mod truth;
 pub mod unify;
 mod varmap;
