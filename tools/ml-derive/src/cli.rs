@@ -1,10 +1,13 @@
 //! The command line.
 
+use crate::given::{self, Claims, Given, Statements};
 use crate::nightly::{self, plan};
-use crate::{axioms, exhaustive};
+use crate::{axioms, emit, exhaustive, explain, shorten};
+use ml_common::record::Record;
 use ml_common::settings::Settings;
 use ml_common::stage::{After, Common, Done, InputUse, Output, Stage};
 use ml_common::{Class, Failure, Result, Tool, pg};
+use std::cell::OnceCell;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -17,10 +20,10 @@ const MOST_AXIOMS: u64 = 1 << 20;
 pub struct Cli {
     /// A named system (frege, hilbert-ks, meredith, walsh1, walsh2, s5), formulas with commas between them, or `-` to read formulas from
     /// standard input [default: DERIVE_AXIOMS]
-    #[arg(long, value_name = "SYSTEM")]
+    #[arg(long, value_name = "SYSTEM", global = true)]
     pub axioms: Option<String>,
     /// Let `[]A` follow from A (s5 does so by itself)
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub necessitation: bool,
     /// Use no database: derive everything with a proof of up to --max-length symbols
     #[arg(long, requires = "max_length", help_heading = "Exhaustive")]
@@ -46,9 +49,32 @@ pub struct Cli {
     /// New statements of the run at most [default: DERIVE_MAX_TOTAL]
     #[arg(long, value_name = "N", conflicts_with = "no_ledger", value_parser = plan::limit(), help_heading = "Nightly")]
     pub max_total: Option<u32>,
+    /// Write the theorems with their proofs as databases and files for other checkers
+    #[arg(long, value_enum, value_name = "FORMAT", value_delimiter = ',')]
+    pub emit: Vec<emit::Format>,
+    /// Folder for --emit [default: EXPORTS_DIR]
+    #[arg(long, value_name = "DIR", requires = "emit")]
+    pub emit_dir: Option<PathBuf>,
+    /// Something else than deriving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// What every tool has.
     #[command(flatten)]
     pub common: Common,
+    /// What standard input holds, once looked at.
+    #[arg(skip)]
+    pub given: OnceCell<Given>,
+}
+
+/// What can be done with theorems that are there already. Each has its flags and its work in a file of its own.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Command {
+    /// Write theorems with their proofs for other checkers: a Metamath database, a Lean project, TPTP problems
+    Emit(emit::Args),
+    /// Print a proof for people, step by step, with the substitutions
+    Explain(explain::Args),
+    /// Shorten proofs by putting shorter known ones in place of their parts
+    Shorten(shorten::Args),
 }
 
 impl Tool for Cli {
@@ -62,20 +88,42 @@ impl Tool for Cli {
     }
 
     fn input(&self) -> InputUse {
+        match self.command {
+            Some(Command::Emit(_) | Command::Shorten(_)) => return self.given().input(),
+            Some(Command::Explain(ref args)) => return args.input(),
+            None => {}
+        }
         // Then it holds formulas.
         if self.axioms.as_deref() == Some("-") { InputUse::OnRequest } else { InputUse::Optional }
     }
 
     fn planned_ids(&self, _settings: &Settings) -> Vec<String> {
-        let ids: &[&str] = if self.no_ledger { &[] } else { &["stock", "block", "queue"] };
+        let ids: &[&str] = if self.needs_ledger() { &["stock", "block", "queue"] } else { &[] };
         ids.iter().map(|id| (*id).to_owned()).collect()
     }
 
     fn lock(&self) -> Option<&'static str> {
-        Self::LOCK.filter(|_| !self.no_ledger)
+        Self::LOCK.filter(|_| self.needs_ledger())
+    }
+
+    fn see(&mut self, record: &Record, _stage: &Stage) -> Result<()> {
+        match &mut self.command {
+            Some(Command::Emit(args)) => args.statements.take(record, |_| true),
+            Some(Command::Explain(args)) => args.see(record),
+            Some(Command::Shorten(args)) => args.statements.take(record, |_| true),
+            None => {}
+        }
+        Ok(())
     }
 
     fn act(&mut self, stage: &Stage) -> Result<Done> {
+        self.without_stray_flags()?;
+        match &self.command {
+            Some(Command::Emit(args)) => return emit::act(self, args, stage),
+            Some(Command::Explain(args)) => return explain::act(self, args, stage),
+            Some(Command::Shorten(args)) => return shorten::act(self, args, stage),
+            None => {}
+        }
         let system = self.system(stage)?;
         match self.max_length {
             Some(max_length) => exhaustive::act(self, &system, usize::from(max_length), stage),
@@ -84,12 +132,64 @@ impl Tool for Cli {
     }
 
     fn target(&self, stage: &Stage) -> Result<Option<pg::Target>> {
-        if self.no_ledger { Ok(None) } else { stage.target().map(Some) }
+        if self.needs_ledger() { stage.target().map(Some) } else { Ok(None) }
     }
 }
 
 impl Cli {
-    fn system(&self, stage: &Stage) -> Result<ml_logic::System> {
+    /// Whether this call derives into the ledger.
+    fn needs_ledger(&self) -> bool {
+        !self.no_ledger && self.command.is_none()
+    }
+
+    /// What standard input holds.
+    pub fn given(&self) -> Given {
+        *self.given.get_or_init(|| Given::look(&self.common))
+    }
+
+    /// Flags of a derivation mean nothing to a command.
+    fn without_stray_flags(&self) -> Result<()> {
+        let derives = self.no_ledger
+            || self.dproofs.is_some()
+            || !self.emit.is_empty()
+            || [self.steps, self.depth_max, self.max_breadth, self.max_total].iter().any(Option::is_some);
+        if self.command.is_some() && derives {
+            return Err(Failure::new(Class::Usage, "a command derives nothing, and flags of a derivation stand before it")
+                .hint("leave them out; --help of the command says what it takes"));
+        }
+        Ok(())
+    }
+
+    /// The proofs on standard input, whichever way they came.
+    ///
+    /// # Errors
+    /// Class Usage or Config when there are none, or they or the axioms make no sense.
+    pub fn claims(&self, statements: &Statements, stage: &Stage) -> Result<Claims> {
+        if self.axioms.as_deref() == Some("-") {
+            return Err(Failure::new(Class::Usage, "--axioms - and the proofs both come on standard input").hint("write the axioms out"));
+        }
+        let claims = match self.given() {
+            Given::Nothing => None,
+            Given::Lines => {
+                let system = self.system(stage)?;
+                Some(Claims { system, claims: given::read_lines(std::io::stdin().lock(), "")?, without: 0 })
+            }
+            Given::Records => {
+                let asked = self.axioms.as_ref().map(|_| self.system(stage)).transpose()?;
+                Some(statements.claims(asked.as_ref(), || self.system(stage), self.necessitation)?)
+            }
+        };
+        claims.filter(|claims| !claims.claims.is_empty() || claims.without > 0).ok_or_else(|| {
+            Failure::new(Class::Usage, "there are no proofs on standard input")
+                .hint("give D-proofs, one a line, or statements: ml-export statements -o - | ml-derive ...")
+        })
+    }
+
+    /// The axiom system of this call.
+    ///
+    /// # Errors
+    /// Class Usage or Config for axioms that make no sense.
+    pub fn system(&self, stage: &Stage) -> Result<ml_logic::System> {
         match self.axioms.as_deref() {
             None => axioms::system(stage.settings.text("DERIVE_AXIOMS"), self.necessitation, Class::Config),
             Some("-") if self.common.input.as_deref().is_some_and(|input| input.as_os_str() == "-") => {

@@ -21,9 +21,13 @@
 
 mod axioms;
 mod cli;
+mod emit;
 pub mod engine;
 mod exhaustive;
+mod explain;
+mod given;
 mod nightly;
 mod proofs;
+mod shorten;
 
 pub use cli::Cli;
