@@ -7,6 +7,12 @@ use crate::formula::{Formula, Sym};
 use crate::parse::parse_any;
 use crate::truth::{Validity, validity};
 
+mod named;
+#[cfg(test)]
+mod tests;
+
+pub use named::{NAMED, Named};
+
 /// What every statement derived in a system is known to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Semantics {
@@ -31,30 +37,6 @@ pub struct System {
     pub semantics: Semantics,
 }
 
-/// A named system as it is written down.
-struct Named {
-    name: &'static str,
-    axioms: &'static str,
-    necessitation: bool,
-}
-
-const NAMED: &[Named] = &[
-    // Łukasiewicz's third system (Elements of Mathematical Logic 1929; Aristotle's Syllogistic 1951 simplifies Frege's
-    // six axioms of 1879 to it); ax-1, ax-2, ax-3 of Metamath's set.mm and the base of its pmproofs.txt.
-    Named { name: "frege", axioms: "CpCqp,CCpCqrCCpqCpr,CCNpNqCqp", necessitation: false },
-    // Hilbert's positive implicational calculus (Hilbert and Bernays 1934): K and S of combinatory logic.
-    Named { name: "hilbert-ks", axioms: "CpCqp,CCpCqrCCpqCpr", necessitation: false },
-    // Meredith, Single axioms for the systems (C,N), (C,O) and (A,N) of the two-valued propositional calculus,
-    // Journal of Computing Systems 1, 1953.
-    Named { name: "meredith", axioms: "CCCCCpqCNrNsrtCCtpCsp", necessitation: false },
-    // Walsh and Fitelson, Answers to Some Open Questions of Ulrich & Meredith, 2021: further single axioms as short as
-    // Meredith's. The first two, in the numbering of pmGenerator.
-    Named { name: "walsh1", axioms: "CCpCCNpqrCsCCNtCrtCpt", necessitation: false },
-    Named { name: "walsh2", axioms: "CpCCqCprCCNrCCNstqCsr", necessitation: false },
-    // Lewis and Langford, Symbolic Logic 1932, in Gödel's form of 1933: the frege axioms, T, K and 5, and necessitation.
-    Named { name: "s5", axioms: "CpCqp,CCpCqrCCpqCpr,CCNpNqCqp,CLpp,CLCpqCLpLq,CNLNpLNLNp", necessitation: true },
-];
-
 impl System {
     /// A system of a user's own. Its semantics are found by testing the axioms; see [`Semantics`].
     pub fn new(name: &str, axioms: Vec<Formula>, necessitation: bool, limits: &Limits) -> Result<System> {
@@ -75,15 +57,40 @@ impl System {
         Ok(System { name: name.to_owned(), axioms, necessitation, semantics })
     }
 
-    /// A system by its name: `frege`, `hilbert-ks`, `meredith`, `walsh1`, `walsh2` or `s5`.
+    /// A system of the table [`NAMED`] by its name.
     pub fn named(name: &str) -> Result<System> {
         let Some(found) = NAMED.iter().find(|system| system.name == name) else {
-            let known: Vec<&str> = System::names().collect();
-            return Err(Error::Malformed(format!("no axiom system is called `{}` (there are {})", name.escape_debug(), known.join(", "))));
+            let shown: String = name.chars().take(40).collect();
+            return Err(Error::Malformed(format!("no axiom system is called '{}'", shown.escape_debug())));
         };
         let limits = Limits::default();
         let axioms = parse_axioms(found.axioms, &limits)?;
         System::new(found.name, axioms, found.necessitation, &limits)
+    }
+
+    /// What a user writes where a system is asked for: the name of one, or formulas as [`parse_axioms`] reads them. It has necessitation
+    /// if it has it by itself or `necessitation` asks for it.
+    pub fn read(text: &str, necessitation: bool, limits: &Limits) -> Result<System> {
+        let text = text.trim();
+        if System::names().any(|name| name == text) {
+            let system = System::named(text)?;
+            return match necessitation && !system.necessitation {
+                true => System::new(text, system.axioms, true, limits),
+                false => Ok(system),
+            };
+        }
+        let axioms = parse_axioms(text, limits)?;
+        match axioms.as_slice() {
+            // As an axiom an atom would prove everything: it is a name, misspelt.
+            [atom] if atom.size() == 1 => System::named(text),
+            _ => System::new("own", axioms, necessitation, limits),
+        }
+    }
+
+    /// What may be written for [`System::read`], for messages.
+    pub fn how_to_write() -> String {
+        let names: Vec<&str> = System::names().collect();
+        format!("name one of {}, or write formulas with commas between them: 'CpCqp,CCpCqrCCpqCpr' or 'p->q->p, ~~p->p'", names.join(", "))
     }
 
     /// The names that [`System::named`] knows.
@@ -130,50 +137,4 @@ pub fn parse_axioms(text: &str, limits: &Limits) -> Result<Vec<Formula>> {
         return Err(Error::Malformed("an axiom system without axioms".into()));
     }
     Ok(axioms)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn named_systems_are_sound() {
-        let semantics: Vec<(String, usize, Semantics)> = System::names()
-            .map(|name| System::named(name).unwrap())
-            .map(|system| (system.name, system.axioms.len(), system.semantics))
-            .collect();
-        let classical = |name: &str, axioms| (name.to_owned(), axioms, Semantics::Classical);
-        assert_eq!(
-            semantics,
-            [
-                classical("frege", 3),
-                classical("hilbert-ks", 2),
-                classical("meredith", 1),
-                classical("walsh1", 1),
-                classical("walsh2", 1),
-                ("s5".to_owned(), 6, Semantics::S5),
-            ]
-        );
-        assert!(System::named("s5").unwrap().necessitation);
-        assert_eq!(
-            System::named("S5\n").unwrap_err().to_string(),
-            "no axiom system is called `S5\\n` (there are frege, hilbert-ks, meredith, walsh1, walsh2, s5)"
-        );
-    }
-
-    #[test]
-    fn axioms_of_users() {
-        let limits = Limits::default();
-        let text = "# mine\nCpCqp, a -> (b -> a)\r\n\n  ¬¬x → x # classical\n";
-        let axioms = parse_axioms(text, &limits).unwrap();
-        let texts: Vec<String> = axioms.iter().map(Formula::to_string).collect();
-        assert_eq!(texts, ["p->q->p", "p->q->p", "~~p->p"]);
-        let fails = |text: &str| parse_axioms(text, &limits).unwrap_err().to_string();
-        assert_eq!(fails("CpCqp,Cpq)"), "axiom 2: `)` without its `(` at column 4");
-        assert_eq!(fails(" # none\n,"), "an axiom system without axioms");
-        assert_eq!(fails(&"p\n".repeat(36)), "more than 35 axioms of a system");
-        let unsound = System::new("mine", parse_axioms("CpNp", &limits).unwrap(), false, &limits).unwrap();
-        assert_eq!(unsound.semantics, Semantics::Unknown);
-        assert_eq!(unsound.sound(&"p".parse().unwrap(), &limits), None);
-    }
 }
