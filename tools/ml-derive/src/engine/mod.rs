@@ -18,6 +18,7 @@ pub mod rank;
 pub mod saturate;
 pub mod score;
 pub mod table;
+pub mod trial;
 
 use std::fmt;
 

@@ -10,10 +10,11 @@ use super::Stop;
 use super::detach::{Detacher, necessitate};
 use super::instances::{Instances, Search};
 use super::packed::{Terms, sorted_by_bytes, unpack};
-use super::pairs::{Pairs, detach_all};
+use super::pairs::detach_all;
 use super::rank::Step;
 use super::score::{Judge, Score};
 use super::table::{Table, hash};
+use super::trial::{Proof, Trial};
 use ml_logic::Formula;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -72,9 +73,7 @@ pub struct Level {
 struct Candidate {
     score: Score,
     term: u32,
-    step: Step,
-    height: u32,
-    proof_length: u64,
+    proof: Proof,
 }
 
 /// The facts, and what waits.
@@ -89,6 +88,14 @@ pub struct Saturation {
     facts: Vec<Fact>,
     /// How many facts were given.
     given: usize,
+    /// The given facts that can be built on, in their order.
+    order: Vec<u32>,
+    /// Of those, the ones that are open and may be premises.
+    open: VecDeque<u32>,
+    /// New facts that are open, sorted when they are needed.
+    open_new: Vec<u32>,
+    /// The closed facts that may be premises.
+    partners: Vec<u32>,
     /// Index of the first `indexed` facts.
     index: Instances,
     indexed: usize,
@@ -97,75 +104,6 @@ pub struct Saturation {
     /// New statements, the best first; their terms are in `waiting_terms`.
     waiting: VecDeque<Candidate>,
     waiting_terms: Terms,
-}
-
-/// What detachment works on while a batch is tried.
-struct Trial<'s> {
-    terms: &'s Terms,
-    table: &'s Table,
-    facts: &'s [Fact],
-    bounds: Bounds,
-    new_terms: Terms,
-    new_table: Table,
-    /// Of each new term the best proof: height, length, step.
-    proofs: Vec<(u32, u64, Step)>,
-    level: Level,
-}
-
-impl Pairs for Trial<'_> {
-    fn premise(&self, id: u32) -> &[u8] {
-        self.terms.get(id)
-    }
-
-    fn conclude(&mut self, major: u32, minor: u32, conclusion: &[u8]) -> Result<(), Stop> {
-        self.take(conclusion, Step::Detach { major, minor }, &[major, minor])
-    }
-
-    fn fail(&mut self, pairs: u64) {
-        self.level.candidates += pairs;
-        self.level.invalid += pairs;
-    }
-}
-
-impl Trial<'_> {
-    fn take(&mut self, conclusion: &[u8], step: Step, premises: &[u32]) -> Result<(), Stop> {
-        self.level.candidates += 1;
-        let facts = premises.iter().map(|&id| &self.facts[id as usize]);
-        let (height, length) =
-            facts.fold((0, 1u64), |(height, length), fact| (fact.height.max(height), length.saturating_add(fact.proof_length)));
-        let proof = (height + 1, length, step);
-        if length > self.bounds.proof_length {
-            self.level.invalid += 1;
-            return Ok(());
-        }
-        let hash = hash(conclusion);
-        if self.table.find(hash, conclusion, self.terms).is_some() {
-            self.level.duplicates += 1;
-            return Ok(());
-        }
-        if let Some(id) = self.new_table.find(hash, conclusion, &self.new_terms) {
-            self.level.duplicates += 1;
-            let known = &mut self.proofs[id as usize];
-            if order(&proof) < order(known) {
-                *known = proof;
-            }
-            return Ok(());
-        }
-        let id = u32::try_from(self.new_terms.len()).ok().filter(|&id| id < u32::MAX).ok_or(Stop::TooMany)?;
-        self.new_terms.push(conclusion);
-        self.new_table.insert(hash, id, &self.new_terms);
-        self.proofs.push(proof);
-        Ok(())
-    }
-}
-
-/// Lower proofs first, then shorter ones, then those from earlier facts.
-fn order(&(height, length, step): &(u32, u64, Step)) -> (u32, u64, u32, u32) {
-    match step {
-        Step::Detach { major, minor } => (height, length, major, minor),
-        Step::Necessitate(premise) => (height, length, premise, u32::MAX),
-        Step::Axiom(number) => (height, length, u32::from(number), u32::MAX),
-    }
 }
 
 impl Saturation {
@@ -180,6 +118,10 @@ impl Saturation {
             table: Table::default(),
             facts: Vec::new(),
             given: 0,
+            order: Vec::new(),
+            open: VecDeque::new(),
+            open_new: Vec::new(),
+            partners: Vec::new(),
             index: Instances::default(),
             indexed: 0,
             batch: Vec::new(),
@@ -188,11 +130,21 @@ impl Saturation {
         }
     }
 
-    /// Adds a given fact, before the first step; its number, or `None` when it is there already. `closed` says that every pair of it and
-    /// other closed ones was tried within these bounds.
+    /// Adds a given fact, before the first step; its number, or `None` when it is there already and can be built on. `closed` says that every
+    /// pair of it and other closed ones was tried within these bounds.
     pub fn give(&mut self, packed: &[u8], height: u32, proof_length: u64, closed: bool) -> Option<u32> {
-        let id = self.add(packed, Fact { step: None, height, proof_length, closed, inert: false })?;
+        let fact = Fact { step: None, height, proof_length, closed, inert: false };
+        let id = match self.table.find(hash(packed), packed, &self.terms) {
+            Some(id) if self.facts[id as usize].inert => {
+                self.facts[id as usize] = fact;
+                id
+            }
+            Some(_) => return None,
+            None => self.add(packed, fact)?,
+        };
         self.given = self.facts.len();
+        self.order.push(id);
+        self.queue(id);
         Some(id)
     }
 
@@ -201,6 +153,35 @@ impl Saturation {
         let id = self.add(packed, Fact { step: None, height: 0, proof_length: 0, closed: true, inert: true })?;
         self.given = self.facts.len();
         Some(id)
+    }
+
+    /// Puts the given facts that can be built on into this order and says anew which of them are closed, before the first step.
+    pub fn arrange(&mut self, order: Vec<u32>, closed: impl Fn(usize, &Fact) -> bool) {
+        self.order = order;
+        self.open.clear();
+        self.partners.clear();
+        for place in 0..self.order.len() {
+            let id = self.order[place];
+            let fact = &mut self.facts[id as usize];
+            fact.closed = closed(place, fact);
+            self.queue(id);
+        }
+    }
+
+    /// The numbers of the given facts that can be built on, in their order.
+    pub fn given(&self) -> &[u32] {
+        &self.order
+    }
+
+    /// Enters a given fact where it belongs: what is too high for a premise has nothing to be tried.
+    fn queue(&mut self, id: u32) {
+        let bound = self.bounds.height;
+        let fact = &mut self.facts[id as usize];
+        match (fact.height < bound, fact.closed) {
+            (false, _) => fact.closed = true,
+            (true, true) => self.partners.push(id),
+            (true, false) => self.open.push_back(id),
+        }
     }
 
     fn add(&mut self, packed: &[u8], fact: Fact) -> Option<u32> {
@@ -235,12 +216,17 @@ impl Saturation {
         self.judge.name(self.terms.get(id))
     }
 
-    /// All facts in the order that a later run is to be given them: the given ones as they were, then the new ones by height and term.
-    /// Open facts are taken up in this order.
+    /// All facts that can be built on, in the order that a later run is to be given them: the given ones as they were, then the new ones by
+    /// height and term. Open facts are taken up in this order.
     pub fn order(&self) -> Vec<u32> {
-        let mut new: Vec<u32> = (self.given as u32..self.facts.len() as u32).collect();
+        let mut new: Vec<u32> = self.new_facts().collect();
         new.sort_by(|&a, &b| self.height_then_bytes(a).cmp(&self.height_then_bytes(b)));
-        (0..self.given as u32).chain(new).collect()
+        self.order.iter().copied().chain(new).collect()
+    }
+
+    /// The numbers of the facts that were derived here.
+    pub fn new_facts(&self) -> Range<u32> {
+        self.given as u32..self.facts.len() as u32
     }
 
     fn height_then_bytes(&self, id: u32) -> (u32, &[u8]) {
@@ -261,15 +247,28 @@ impl Saturation {
         if self.waiting.is_empty() {
             self.close();
             let Some(batch) = self.next_batch() else { return Ok(None) };
-            level = self.try_all(&batch, stop)?;
+            match self.try_all(&batch, stop) {
+                Ok(tried) => level = tried,
+                Err(stop) => {
+                    // They stay open, and come first once more.
+                    batch.iter().rev().for_each(|&id| self.open.push_front(id));
+                    return Err(stop);
+                }
+            }
             self.batch = batch;
         }
         let first = self.facts.len() as u32;
         let best = self.waiting.drain(..breadth.min(self.waiting.len())).collect::<Vec<_>>();
         for candidate in best {
-            let Candidate { term, step, height, proof_length, .. } = candidate;
-            let term = self.waiting_terms.get(term).to_vec();
-            self.add(&term, Fact { step: Some(step), height, proof_length, closed: false, inert: false });
+            let Proof { height, length, step } = candidate.proof;
+            let term = self.waiting_terms.get(candidate.term).to_vec();
+            // What is too high for a premise has nothing to be tried.
+            let closed = height >= self.bounds.height;
+            if let Some(id) = self.add(&term, Fact { step: Some(step), height, proof_length: length, closed, inert: false })
+                && !closed
+            {
+                self.open_new.push(id);
+            }
             level.height = level.height.max(height);
         }
         if self.waiting.is_empty() {
@@ -283,51 +282,41 @@ impl Saturation {
     fn close(&mut self) {
         for id in self.batch.drain(..) {
             self.facts[id as usize].closed = true;
+            self.partners.push(id);
         }
     }
 
-    /// The open facts that come next; those that are too high for a premise are closed at once.
+    /// The open facts that come next: as many as there are pairs to be tried in one step, but one at least.
     fn next_batch(&mut self) -> Option<Vec<u32>> {
-        for fact in self.facts.iter_mut().filter(|fact| fact.height >= self.bounds.height) {
-            fact.closed = true;
-        }
-        let mut partners = self.partners().len() as u64;
+        let mut open_new = std::mem::take(&mut self.open_new);
+        open_new.sort_by(|&a, &b| self.height_then_bytes(a).cmp(&self.height_then_bytes(b)));
+        let mut partners = self.partners.len() as u64;
         let mut pairs = 0;
-        let open = self.order().into_iter().filter(|&id| !self.facts[id as usize].closed);
-        let batch: Vec<u32> = open
-            .enumerate()
-            .take_while(|(at, _)| {
-                pairs += 2 * partners + 1;
-                partners += 1;
-                *at == 0 || pairs <= PAIRS
-            })
-            .map(|(_, id)| id)
-            .collect();
+        let mut fits = |first: bool| {
+            pairs += 2 * partners + 1;
+            partners += 1;
+            first || pairs <= PAIRS
+        };
+        let mut batch = Vec::new();
+        while let Some(&id) = self.open.front().filter(|_| fits(batch.is_empty())) {
+            batch.push(id);
+            self.open.pop_front();
+        }
+        let mut taken = 0;
+        while self.open.is_empty() && open_new.get(taken).is_some_and(|_| fits(batch.is_empty())) {
+            batch.push(open_new[taken]);
+            taken += 1;
+        }
+        self.open_new = open_new.split_off(taken);
         (!batch.is_empty()).then_some(batch)
-    }
-
-    /// The closed facts that may be premises.
-    fn partners(&self) -> Vec<u32> {
-        let may = |fact: &Fact| fact.closed && !fact.inert && fact.height < self.bounds.height;
-        self.facts.iter().zip(0..).filter(|(fact, _)| may(fact)).map(|(_, id)| id).collect()
     }
 
     /// Tries a batch with itself and all closed facts; what is new waits then, the best first.
     fn try_all(&mut self, batch: &[u32], stop: &mut dyn FnMut() -> bool) -> Result<Level, Stop> {
         self.reindex()?;
         let recent = self.index_of(self.indexed as u32..self.facts.len() as u32)?;
-        let closed = self.partners();
-        let mut trial = Trial {
-            terms: &self.terms,
-            table: &self.table,
-            facts: &self.facts,
-            bounds: self.bounds,
-            new_terms: Terms::default(),
-            new_table: Table::default(),
-            proofs: Vec::new(),
-            level: Level::default(),
-        };
-        for (majors, minors) in [(batch, batch), (batch, &closed[..]), (&closed[..], batch)] {
+        let mut trial = Trial::new(&self.terms, &self.table, &self.facts, self.bounds);
+        for (majors, minors) in [(batch, batch), (batch, &self.partners[..]), (&self.partners[..], batch)] {
             detach_all(&mut self.detacher, &mut trial, majors, minors, stop)?;
         }
         if self.necessitation {
@@ -342,7 +331,7 @@ impl Saturation {
         let own = Instances::build(&sorted.iter().map(|&id| new_terms.get(id)).collect::<Vec<_>>())?;
         let mut search = Search::default();
         let mut waiting = Vec::new();
-        for (&(height, proof_length, step), term) in proofs.iter().zip(0..) {
+        for (&(proof, found), term) in proofs.iter().zip(0..) {
             if term % 1024 == 0 && stop() {
                 return Err(Stop::Cancelled);
             }
@@ -350,7 +339,7 @@ impl Saturation {
             if [&self.index, &recent, &own].into_iter().any(|index| index.has_more_general(bytes, &mut search)) {
                 level.instances += 1;
             } else {
-                waiting.push(Candidate { score: self.judge.score(bytes, proof_length), term, step, height, proof_length });
+                waiting.push(Candidate { score: self.judge.score(bytes, found), term, proof });
             }
         }
         waiting.sort_unstable_by(|a, b| a.score.cmp(&b.score).then_with(|| new_terms.get(a.term).cmp(new_terms.get(b.term))));
