@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::emit::Wish;
 use crate::given::{self, Claims, Given, Statements};
 use crate::nightly::{self, plan};
 use crate::{axioms, emit, exhaustive, explain, shorten};
@@ -99,7 +100,11 @@ impl Tool for Cli {
 
     fn planned_ids(&self, _settings: &Settings) -> Vec<String> {
         let ids: &[&str] = if self.needs_ledger() { &["stock", "block", "queue"] } else { &[] };
-        ids.iter().map(|id| (*id).to_owned()).collect()
+        let formats = match &self.command {
+            Some(Command::Emit(args)) => &args.formats,
+            _ => &self.emit,
+        };
+        ids.iter().map(|id| (*id).to_owned()).chain(emit::planned_ids(formats)).collect()
     }
 
     fn lock(&self) -> Option<&'static str> {
@@ -127,7 +132,7 @@ impl Tool for Cli {
         let system = self.system(stage)?;
         match self.max_length {
             Some(max_length) => exhaustive::act(self, &system, usize::from(max_length), stage),
-            None => nightly::act(&system, &plan::budget(self, &stage.settings)?, stage),
+            None => nightly::act(&system, &plan::budget(self, &stage.settings)?, &self.wish(), stage),
         }
     }
 
@@ -137,6 +142,11 @@ impl Tool for Cli {
 }
 
 impl Cli {
+    /// What is to be written out beside the derivation.
+    pub fn wish(&self) -> Wish {
+        Wish { formats: self.emit.clone(), dir: self.emit_dir.clone() }
+    }
+
     /// Whether this call derives into the ledger.
     fn needs_ledger(&self) -> bool {
         !self.no_ledger && self.command.is_none()

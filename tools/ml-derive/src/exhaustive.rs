@@ -1,6 +1,7 @@
 //! The mode without a ledger: lengths, statements, files.
 
 use crate::cli::Cli;
+use crate::emit::Collection;
 use crate::engine::Stop;
 use crate::engine::exhaustive::{Exhaustive, Length};
 use crate::proofs::{Proofs, refused, rule};
@@ -35,12 +36,14 @@ pub fn act(cli: &Cli, system: &System, max_length: usize, stage: &Stage) -> Resu
             let path = wanted.dproofs.map(|folder| shown(&file_of(folder, length)));
             stage.step(Status::Planned, Step { id: format!("length-{length}"), path, ..Step::default() });
         }
+        cli.wish().plan(stage);
         return Ok(Done {
             status: Some(Status::Planned),
             ..Done::ok(format!("everything from {} with proofs of up to {max_length} symbols would be generated", system.name))
         });
     }
-    let mut run = Run { stage, system, wanted, limits: Limits::default(), proofs: Proofs::default() };
+    let emitted = (!cli.emit.is_empty()).then(|| Collection::new(system.clone()));
+    let mut run = Run { stage, system, wanted, limits: Limits::default(), proofs: Proofs::default(), emitted };
     let mut engine = Exhaustive::new(&system.axioms, system.necessitation, run.limits.max_symbols);
     let (mut kept, mut removed, mut reached) = (0u64, 0u64, 0);
     // Among the statements it would only be in the way.
@@ -48,7 +51,7 @@ pub fn act(cli: &Cli, system: &System, max_length: usize, stage: &Stage) -> Resu
     let mut stopped = None;
     for length in 1..=max_length {
         // Without a reader only files are worth going on for.
-        if stage.out().error().is_some() && run.wanted.dproofs.is_none() {
+        if stage.out().error().is_some() && run.wanted.dproofs.is_none() && run.emitted.is_none() {
             break;
         }
         let began = Instant::now();
@@ -74,6 +77,9 @@ pub fn act(cli: &Cli, system: &System, max_length: usize, stage: &Stage) -> Resu
     if let Some(progress) = progress {
         progress.finish_and_clear();
     }
+    if let Some(emitted) = &run.emitted {
+        emitted.write(&cli.wish(), stage)?;
+    }
     let summary = format!("{kept} conclusions of {} with proofs of up to {reached} symbols, {removed} instances left out", system.name);
     let done = Done::ok(summary).metric("lengths", reached).metric("kept", kept).metric("removed", removed);
     Ok(match stopped {
@@ -94,6 +100,8 @@ struct Run<'a> {
     wanted: Wanted<'a>,
     limits: Limits,
     proofs: Proofs,
+    /// What is to be written out for other checkers.
+    emitted: Option<Collection>,
 }
 
 impl Run<'_> {
@@ -107,6 +115,9 @@ impl Run<'_> {
             metrics: metrics(length),
             ..Step::default()
         };
+        if let Some(emitted) = &mut self.emitted {
+            length.kept.clone().try_for_each(|id| emitted.push(engine.step(id)))?;
+        }
         if self.wanted.statements || self.wanted.raw || self.wanted.dproofs.is_some() {
             self.check_and_write(engine, length)?;
         }

@@ -1,11 +1,21 @@
-//! Theorems with their proofs for other checkers.
+//! Theorems with their proofs for other checkers: the command `emit`, and `--emit` of a derivation.
+
+mod write;
 
 use crate::cli::Cli;
-use crate::given::Statements;
+use crate::given::{Claim, Claims, Statements};
 use clap::ValueEnum;
+use ml_common::record::{self, Check};
 use ml_common::stage::{Done, Stage};
-use ml_common::{Class, Failure, Result};
+use ml_common::{Class, Exit, Failure, Result, Status};
+use ml_logic::dag::Step;
+use ml_logic::emit::Development;
+use ml_logic::{DProof, Error, Formula, Library, Limits, System, is_instance};
 use std::path::PathBuf;
+pub use write::planned_ids;
+
+/// Proofs between two questions whether to stop.
+const PATIENCE: usize = 256;
 
 /// What can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -32,8 +42,205 @@ pub struct Args {
     pub statements: Statements,
 }
 
-/// The command.
-pub fn act(cli: &Cli, _args: &Args, stage: &Stage) -> Result<Done> {
-    let claims = cli.claims(&_args.statements, stage)?;
-    Err(Failure::new(Class::General, format!("{} proofs", claims.claims.len())))
+/// The command: writes the theorems of standard input.
+pub fn act(cli: &Cli, args: &Args, stage: &Stage) -> Result<Done> {
+    let claims = cli.claims(&args.statements, stage)?;
+    let given = claims.claims.len();
+    let mut collection = Collection::new(claims.system.clone());
+    let mut refused = Vec::new();
+    for (count, claim) in claims.claims.iter().enumerate() {
+        if count % PATIENCE == 0 {
+            stage.cancel.check()?;
+        }
+        if let Err(reason) = collection.take(claim)? {
+            refused.push(format!("{}: {reason}", claim.place));
+        }
+    }
+    if collection.lines.is_empty() {
+        return Err(nothing(&claims, &refused));
+    }
+    let theorems = collection.write(&Wish { formats: args.formats.clone(), dir: args.dir.clone() }, stage)?;
+    let missing = match claims.without {
+        0 => String::new(),
+        without => format!("; {without} statements came without a proof"),
+    };
+    let done = Done::ok(format!("{theorems} theorems written out from {given} proofs{missing}"))
+        .metric("proofs", given)
+        .metric("theorems", theorems)
+        .metric("without_proof", claims.without)
+        .metric("refused", refused.len());
+    if refused.is_empty() {
+        return Ok(done);
+    }
+    let count = refused.len();
+    refused.truncate(5);
+    stage.check(
+        Status::Warn,
+        Check {
+            id: "checker".into(),
+            value: Some(count.into()),
+            unit: Some("proofs".into()),
+            warn: Some(0.into()),
+            summary: format!("{count} proofs are not written out, as they do not prove what they should"),
+            hint: Some("look at where they come from, and at the axioms".into()),
+            evidence: refused,
+            ..Check::default()
+        },
+    );
+    let done = Done { exit: Exit::GENERAL, status: Some(Status::Warn), ..done };
+    Ok(Done { hint: Some("the rest is written out; the check above says which proofs are not".into()), ..done })
+}
+
+fn nothing(claims: &Claims, refused: &[String]) -> Failure {
+    let axioms: Vec<String> = claims.system.axioms.iter().map(ToString::to_string).collect();
+    match refused.first() {
+        Some(first) => Failure::new(Class::General, format!("no proof proves what it should from these axioms; {first}"))
+            .hint(format!("the axioms are {}; --axioms names others", axioms.join(", "))),
+        None => Failure::new(Class::General, format!("{} statements came, and none with a proof", claims.without))
+            .hint("ml-export statements -o - gives proofs where the ledger holds any from these axioms"),
+    }
+}
+
+/// The lines of the proofs that are to be written out.
+pub struct Collection {
+    library: Library,
+    lines: Vec<u32>,
+}
+
+impl Collection {
+    /// Nothing yet.
+    pub fn new(system: System) -> Collection {
+        Collection { library: Library::new(system, Limits::default()), lines: Vec::new() }
+    }
+
+    /// Adds the conclusion of a step whose premises are the numbers of what was added before.
+    ///
+    /// # Errors
+    /// Class Internal for a step that proves nothing.
+    pub fn push(&mut self, step: Step) -> Result<()> {
+        let line = |at: u32| self.lines.get(at as usize).copied().unwrap_or(u32::MAX);
+        let step = match step {
+            Step::Axiom(number) => Step::Axiom(number),
+            Step::Detach { major, minor } => Step::Detach { major: line(major), minor: line(minor) },
+            Step::Necessitate(premise) => Step::Necessitate(line(premise)),
+        };
+        self.lines.push(self.library.add(step).map_err(failure)?);
+        Ok(())
+    }
+
+    /// Adds what a proof proves. Inside, why it is refused.
+    fn take(&mut self, claim: &Claim) -> Result<std::result::Result<(), String>> {
+        let line = match self.library.add_proof(&claim.proof) {
+            Ok(line) => line,
+            Err(error @ Error::Limit { .. }) => return Err(failure(error)),
+            Err(reason) => return Ok(Err(reason.to_string())),
+        };
+        let proved = &self.library.line(line).formula;
+        if let Some(text) = &claim.statement {
+            match text.parse::<Formula>() {
+                Ok(formula) if is_instance(proved, &formula) => {}
+                Ok(_) => return Ok(Err(format!("it proves {} instead", shown(proved)))),
+                Err(error) => return Ok(Err(format!("what it should prove is no formula: {error}"))),
+            }
+        }
+        self.lines.push(line);
+        Ok(Ok(()))
+    }
+
+    /// Writes all that was added, with what it rests on; the number of theorems.
+    ///
+    /// # Errors
+    /// Class Storage when that is not possible, Internal when the checker refuses a step.
+    pub fn write(&self, wish: &Wish, stage: &Stage) -> Result<usize> {
+        let development = Development::new(&self.library, &self.lines, &Limits::default()).map_err(failure)?;
+        stage.cancel.check()?;
+        write::all(wish, &development, stage)?;
+        Ok(development.theorems.len())
+    }
+}
+
+/// What is to be written, and where.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// The formats; none is no wish.
+    pub formats: Vec<Format>,
+    /// The folder, unless it is EXPORTS_DIR.
+    pub dir: Option<PathBuf>,
+}
+
+impl Wish {
+    /// Writes what a derivation has collected, if it has anything.
+    ///
+    /// # Errors
+    /// As [`Collection::write`].
+    pub fn fulfil(&self, collection: Option<&Collection>, stage: &Stage) -> Result<()> {
+        if let Some(collection) = collection {
+            return collection.write(self, stage).map(drop);
+        }
+        for id in planned_ids(&self.formats) {
+            let (summary, reason) = ("nothing is new, so nothing is written out".into(), Some("nothing is new".into()));
+            stage.step(Status::Skipped, record::Step { id, summary, reason, ..record::Step::default() });
+        }
+        Ok(())
+    }
+
+    /// Says what would be written, where that is not known yet.
+    pub fn plan(&self, stage: &Stage) {
+        let dir = self.dir.clone().unwrap_or_else(|| stage.settings.path("EXPORTS_DIR"));
+        for id in planned_ids(&self.formats) {
+            let summary = format!("would write the theorems into {}", dir.display());
+            stage.step(Status::Planned, record::Step { id, summary, ..record::Step::default() });
+        }
+    }
+}
+
+/// Proofs by number, the higher resting on the lower: those of these numbers, with what they rest on. `step` gives the last step of one, or its
+/// D-proof where that is all there is.
+///
+/// # Errors
+/// Class Internal for a proof that proves nothing.
+pub fn collect<'p>(system: &System, numbers: &[u32], step: impl Fn(u32) -> Source<'p>) -> Result<Collection> {
+    let mut collection = Collection::new(system.clone());
+    let mut needed: std::collections::BTreeSet<u32> = numbers.iter().copied().collect();
+    let mut todo: Vec<u32> = numbers.to_vec();
+    while let Some(number) = todo.pop() {
+        if let Source::Step(last) = step(number) {
+            todo.extend(ml_logic::library::premises(last).filter(|&premise| needed.insert(premise)));
+        }
+    }
+    let mut lines = std::collections::HashMap::new();
+    for number in needed {
+        let line = |number: u32| lines.get(&number).copied().unwrap_or(u32::MAX);
+        let added = match step(number) {
+            Source::Proof(text) => DProof::parse(text).and_then(|proof| collection.library.add_proof(&proof)),
+            Source::Step(Step::Axiom(axiom)) => collection.library.add(Step::Axiom(axiom)),
+            Source::Step(Step::Detach { major, minor }) => collection.library.add(Step::Detach { major: line(major), minor: line(minor) }),
+            Source::Step(Step::Necessitate(premise)) => collection.library.add(Step::Necessitate(line(premise))),
+        };
+        lines.insert(number, added.map_err(failure)?);
+    }
+    collection.lines = numbers.iter().filter_map(|number| lines.get(number).copied()).collect();
+    Ok(collection)
+}
+
+/// Where a proof comes from.
+pub enum Source<'p> {
+    /// Its last step.
+    Step(Step),
+    /// Its text.
+    Proof(&'p str),
+}
+
+fn shown(formula: &Formula) -> String {
+    if formula.size() <= 200 { formula.to_string() } else { format!("a formula of {} symbols", formula.size()) }
+}
+
+/// What cannot be written out.
+fn failure(error: Error) -> Failure {
+    match error {
+        Error::Limit { .. } => Failure::new(Class::General, format!("these proofs cannot be written out: {error}"))
+            .hint("write fewer theorems out at a time, or those with shorter proofs"),
+        error => Failure::new(Class::Internal, format!("these proofs cannot be written out: {error}"))
+            .hint("please report it with the command line"),
+    }
 }

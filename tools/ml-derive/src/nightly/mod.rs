@@ -6,6 +6,7 @@ mod queue;
 mod record;
 mod stock;
 
+use crate::emit::{self, Collection, Wish};
 use crate::engine::Stop;
 use crate::engine::saturate::Level;
 use crate::proofs::refused;
@@ -39,8 +40,8 @@ struct Derived {
     stopped: Stopped,
 }
 
-/// Derives within the budget, records the new theorems, enqueues jobs.
-pub fn act(system: &System, budget: &Budget, stage: &Stage) -> Result<Done> {
+/// Derives within the budget, records the new theorems, enqueues jobs, writes out for other checkers what is wished for.
+pub fn act(system: &System, budget: &Budget, wish: &Wish, stage: &Stage) -> Result<Done> {
     if stage.out().mode() == Output::Raw {
         return Err(Failure::new(Class::Usage, "into the ledger there is no raw output").hint("leave --output out, or use --no-ledger"));
     }
@@ -56,8 +57,8 @@ pub fn act(system: &System, budget: &Budget, stage: &Stage) -> Result<Done> {
     let theory = theories::require_base(&mut client, &shape).map_err(told)?;
     let mut ledger = Ledger { client: &mut client, shape: &shape, theory: &theory };
     let run_id = if stage.dry_run { None } else { Some(begin(&mut ledger, system, budget, stage).map_err(told)?) };
-    let outcome = night(&mut ledger, system, budget, run_id, queue.is_some(), stage).map_err(told);
-    let (derived, outcome) = match outcome {
+    let outcome = night(&mut ledger, system, budget, wish, run_id, queue.is_some(), stage).map_err(told);
+    let (derived, outcome, collection) = match outcome {
         Ok(outcome) => outcome,
         Err(failure) => {
             // The run's row says what became of it; when even that cannot be written, the next run says that its process ended.
@@ -69,7 +70,10 @@ pub fn act(system: &System, budget: &Budget, stage: &Stage) -> Result<Done> {
             return Err(failure);
         }
     };
-    finish(&mut ledger, budget, &derived, &outcome, queue.as_ref(), stage)
+    let done = finish(&mut ledger, budget, &derived, &outcome, queue.as_ref(), stage)?;
+    // What is recorded stays recorded, whatever becomes of the files.
+    wish.fulfil(collection.as_ref(), stage)?;
+    Ok(done)
 }
 
 /// Records that a run begins, once those that were killed are closed.
@@ -90,10 +94,11 @@ fn night(
     ledger: &mut Ledger,
     system: &System,
     budget: &Budget,
+    wish: &Wish,
     run_id: Option<i64>,
     queued: bool,
     stage: &Stage,
-) -> Result<(Derived, Outcome)> {
+) -> Result<(Derived, Outcome, Option<Collection>)> {
     let began = Instant::now();
     let last = runs::last_completed(ledger.client, ledger.shape, &ledger.theory.id, RUN)?;
     let frontiers = last.map(|run| frontier::read(&run.metadata)).unwrap_or_default();
@@ -101,8 +106,21 @@ fn night(
     stage.step(Status::Ok, stock_step(&stock, began));
     let derived = derive(&mut stock, budget, stage)?;
     let theorems = record::checked(&stock, |proof, formula| refused(system, proof, formula, &Limits::default()), &system.axioms, stage)?;
+    let collection = collect(system, wish, &stock, theorems.ids())?;
     let outcome = record::record(ledger, &stock, theorems, &derived, budget, system.necessitation, run_id, queued, stage)?;
-    Ok((derived, outcome))
+    Ok((derived, outcome, collection))
+}
+
+/// The new theorems with what they rest on, if they are to be written out.
+fn collect(system: &System, wish: &Wish, stock: &Stock, ids: &[u32]) -> Result<Option<Collection>> {
+    if wish.formats.is_empty() || ids.is_empty() {
+        return Ok(None);
+    }
+    let source = |id: u32| match stock.saturation.facts()[id as usize].step {
+        Some(step) => emit::Source::Step(step),
+        None => emit::Source::Proof(stock.proofs.text(id)),
+    };
+    emit::collect(system, ids, source).map(Some)
 }
 
 fn stock_step(stock: &Stock, began: Instant) -> Step {

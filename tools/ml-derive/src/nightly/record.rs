@@ -29,6 +29,13 @@ pub struct Theorems {
     refused: u64,
 }
 
+impl Theorems {
+    /// Their numbers.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+}
+
 /// What became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
