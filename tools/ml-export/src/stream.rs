@@ -94,13 +94,16 @@ pub fn records(source: &Source<'_>, tx: &mut Transaction<'_>) -> Result<Done> {
     }
 }
 
-/// A statement of the ledger as a record. Its proof is there when the ledger holds it in our notation; an axiom is its own proof.
+/// A statement of the ledger as a record. Its proof is there when the ledger holds it in our notation; an axiom is its own proof. One that
+/// was ours and cannot be read any more goes out as it is, so that a checker sees it instead of nothing.
 fn record(stored: Stored) -> Statement {
     let term = stored.proof_term.as_deref().and_then(proof_term::decode);
-    let (proof, axioms) = match &term {
-        Some(term) => (Some(term.proof.as_str().to_owned()), term.axioms.iter().map(print::ascii).collect()),
-        None if stored.is_axiom => (Some("1".to_owned()), vec![stored.canonical.clone()]),
-        None => (None, Vec::new()),
+    let broken = stored.proof_term.as_deref().filter(|text| term.is_none() && text.contains(proof_term::MARK));
+    let (proof, axioms) = match (&term, broken) {
+        (Some(term), _) => (Some(term.proof.as_str().to_owned()), term.axioms.iter().map(print::ascii).collect()),
+        (None, Some(broken)) => (Some(broken.to_owned()), Vec::new()),
+        (None, None) if stored.is_axiom => (Some("1".to_owned()), vec![stored.canonical.clone()]),
+        (None, None) => (None, Vec::new()),
     };
     Statement {
         hash: stored.hash,
