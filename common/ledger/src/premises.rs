@@ -6,6 +6,7 @@ use crate::shape::Shape;
 use ml_common::Result;
 use ml_logic::Formula;
 use postgres::{GenericClient, Row};
+use std::collections::HashMap;
 
 /// Rows that are fetched at a time.
 const BATCH: i32 = 2000;
@@ -23,6 +24,8 @@ pub struct Premise {
     pub proof: Option<String>,
     /// When that proof was recorded, in microseconds since 1970; 0 without one.
     pub since: i64,
+    /// Whether it is marked as an axiom of the theory that was asked for.
+    pub is_axiom: bool,
 }
 
 /// Calls `each` with the axioms and proven statements of all theories (a hash is in the ledger only once), ordered by hash. Those of the
@@ -45,16 +48,16 @@ pub fn for_each(
     let suffix = proof_term::encode("", axioms);
     let sql = format!(
         "SELECT DISTINCT ON (s.hash) {}, s.content_norm::text, s.derivation_depth::bigint, p.proof_term::text,
-            (extract(epoch FROM p.created_at) * 1000000)::bigint
+            (extract(epoch FROM p.created_at) * 1000000)::bigint, s.is_axiom AND s.system_id = {system}
         FROM {} s LEFT JOIN {} p
-            ON p.statement_id = s.id AND s.system_id = {} AND {} = 'success' AND pg_catalog.right(p.proof_term, $2::int) = $3::text
+            ON p.statement_id = s.id AND s.system_id = {system} AND {} = 'success' AND pg_catalog.right(p.proof_term, $2::int) = $3::text
         WHERE s.is_axiom OR s.status::text = 'proven'
         ORDER BY s.hash, p.created_at, p.id",
         shape.hex("statements", "hash", "s"),
         shape.sql("statements"),
         shape.sql("proofs"),
-        shape.cast("statements", "system_id", "$1"),
         shape.outcome("p"),
+        system = shape.cast("statements", "system_id", "$1"),
     );
     let length = i32::try_from(suffix.len()).unwrap_or(i32::MAX);
     let mut tx = client.transaction().map_err(failed(DOING))?;
@@ -75,5 +78,51 @@ fn premise(row: &Row, suffix: &str) -> std::result::Result<Premise, postgres::Er
     let text = |at| row.try_get::<_, Option<String>>(at).map(Option::unwrap_or_default);
     let proof = row.try_get::<_, Option<String>>(3)?.and_then(|term| term.strip_suffix(suffix).map(str::to_owned));
     let since: Option<i64> = row.try_get(4)?;
-    Ok(Premise { hash: text(0)?, canonical: text(1)?, depth: row.try_get(2)?, proof, since: since.unwrap_or_default() })
+    let is_axiom: Option<bool> = row.try_get(5)?;
+    Ok(Premise {
+        hash: text(0)?,
+        canonical: text(1)?,
+        depth: row.try_get(2)?,
+        proof,
+        since: since.unwrap_or_default(),
+        is_axiom: is_axiom.unwrap_or_default(),
+    })
+}
+
+/// The D-proofs of some statements, by their hashes: of each the same proof that [`for_each`] gave. Those of others are left out.
+///
+/// # Errors
+/// Class Database.
+pub fn proofs(
+    client: &mut impl GenericClient,
+    shape: &Shape,
+    system_id: &str,
+    axioms: &[Formula],
+    hashes: &[String],
+) -> Result<HashMap<String, String>> {
+    const DOING: &str = "reading the proofs that the derivation builds on";
+    let suffix = proof_term::encode("", axioms);
+    let sql = format!(
+        "SELECT DISTINCT ON (s.hash) {}, p.proof_term::text
+        FROM (SELECT s.id, s.hash FROM {} s WHERE s.hash = ANY({}) AND s.system_id = {}) s JOIN {} p
+            ON p.statement_id = s.id AND {} = 'success' AND pg_catalog.right(p.proof_term, $2::int) = $3::text
+        ORDER BY s.hash, p.created_at, p.id",
+        shape.hex("statements", "hash", "s"),
+        shape.sql("statements"),
+        if shape.is_bytes("statements", "hash") {
+            "SELECT pg_catalog.decode(h, 'hex') FROM pg_catalog.unnest($4::text[]) h"
+        } else {
+            "$4::text[]"
+        },
+        shape.cast("statements", "system_id", "$1"),
+        shape.sql("proofs"),
+        shape.outcome("p"),
+    );
+    let length = i32::try_from(suffix.len()).unwrap_or(i32::MAX);
+    let rows = client.query(&sql, &[&system_id, &length, &suffix, &hashes]).map_err(failed(DOING))?;
+    let proof = |row: &Row| {
+        let (hash, term): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        Ok(term.strip_suffix(&suffix).map(|proof| (hash, proof.to_owned())))
+    };
+    rows.iter().filter_map(|row| proof(row).transpose()).collect::<std::result::Result<_, _>>().map_err(failed(DOING))
 }

@@ -21,6 +21,7 @@ use out::Out;
 pub use run::{Io, run};
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// When a tool reads standard input.
@@ -150,6 +151,8 @@ pub struct Stage {
     out: Out,
     host: String,
     written: AtomicU64,
+    /// The tool's lock, while it works.
+    lock: Mutex<Option<pg::lock::Guard>>,
 }
 
 impl Stage {
@@ -227,6 +230,16 @@ impl Stage {
             lock_timeout: Some(self.settings.millis("LOCK_TIMEOUT_MS")?),
             ..pg::Options::new(format!("{} {}", self.tool, self.run))
         })
+    }
+
+    /// Asks whether the lock that the tool took is still its own; without a lock there is nothing to lose. Ask right before a commit: what
+    /// was lost on the way may be in other hands, and what they did is not known here.
+    ///
+    /// # Errors
+    /// Class Locked when the lock is lost, Database when its connection is.
+    pub fn still_locked(&self) -> Result<()> {
+        let mut lock = self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lock.as_mut().map_or(Ok(()), pg::lock::Guard::still_held)
     }
 
     /// Connects to the ledger's database.

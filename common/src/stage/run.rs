@@ -20,6 +20,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// So many pieces of input that are no records are told one by one; the rest are counted.
@@ -105,6 +106,7 @@ pub fn run<T: Tool>(mut tool: T, io: Io, cancel: Cancel) -> Exit {
         out: Out::new(io.stdout, mode, common.quiet, colour),
         host: gethostname::gethostname().to_string_lossy().into_owned(),
         written: AtomicU64::new(0),
+        lock: Mutex::new(None),
     };
     let ml_run = match named_run(&io.env) {
         Ok(run) => run,
@@ -296,16 +298,17 @@ fn work<T: Tool>(tool: &mut T, stage: &Stage, after: After) -> Result<Done> {
         done.labels.insert("blocked_by".into(), blocker.as_str().into());
         return Ok(done);
     }
-    let _lock = match (tool.lock(), stage.dry_run) {
-        (Some(name), false) => match tool.target(stage)? {
-            Some(target) => Some(pg::lock::try_lock(&target, name, &stage.run)?),
-            None => None,
-        },
-        _ => None,
-    };
-    std::panic::catch_unwind(AssertUnwindSafe(|| tool.act(stage))).unwrap_or_else(|_| {
+    let hold = |lock| *stage.lock.lock().unwrap_or_else(PoisonError::into_inner) = lock;
+    if let (Some(name), false) = (tool.lock(), stage.dry_run)
+        && let Some(target) = tool.target(stage)?
+    {
+        hold(Some(pg::lock::try_lock(&target, name, &stage.run)?));
+    }
+    let result = std::panic::catch_unwind(AssertUnwindSafe(|| tool.act(stage))).unwrap_or_else(|_| {
         Err(Failure::new(Class::Internal, "internal error; the lines above say where").hint("please report it with the command line"))
-    })
+    });
+    hold(None);
+    result
 }
 
 /// Writes the end record and tells a person of a failure; gives the tool's own code.

@@ -25,12 +25,6 @@ impl Proofs {
         self.heights[id as usize]
     }
 
-    /// Adds the next proof, as it is written.
-    pub fn push_text(&mut self, text: &str) {
-        self.texts.push(text.as_bytes());
-        self.heights.push(height(text));
-    }
-
     /// Adds the next proof, from the numbers of its premises.
     pub fn push(&mut self, step: Step) {
         let (text, height) = match step {
@@ -90,11 +84,10 @@ mod tests {
         proofs.push(Step::Detach { major: 1, minor: 0 });
         proofs.push(Step::Detach { major: 2, minor: 0 });
         proofs.push(Step::Necessitate(3));
-        proofs.push_text("DD211");
         assert_eq!((proofs.text(3), proofs.height(3)), ("DD211", 2));
         assert_eq!((proofs.text(4), proofs.height(4), rule(proofs.text(4))), ("NDD211", 3, "nec"));
-        assert_eq!((proofs.height(5), rule("1"), rule("D11")), (2, "axiom", "mp"));
-        assert_eq!(height("D1DD2D131"), 4);
+        assert_eq!((rule("1"), rule("D11")), ("axiom", "mp"));
+        assert_eq!((height("1"), height("NDD211"), height("D1DD2D131")), (0, 3, 4));
         assert_eq!(height("DD2D131D11"), 3);
     }
 

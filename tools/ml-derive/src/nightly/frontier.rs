@@ -10,6 +10,7 @@ use crate::engine::saturate::Saturation;
 use ml_common::files::hex;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// Older frontiers that are carried along.
 const KEPT: usize = 8;
@@ -58,11 +59,21 @@ pub fn write(new: Option<Frontier>, older: &[Frontier]) -> Value {
     frontiers.into_iter().map(Frontier::to_json).collect()
 }
 
-/// The frontiers that fit facts with these hashes in their order, and these rules.
-pub fn fitting(mut frontiers: Vec<Frontier>, hashes: &[Hash], necessitation: bool) -> Vec<Frontier> {
-    frontiers.retain(|frontier| {
-        frontier.facts <= hashes.len() && frontier.necessitation == necessitation && digest(&hashes[..frontier.facts]) == frontier.digest
-    });
+/// The frontiers that fit facts with these hashes in their order, and these rules. The hashes are gone through once.
+pub fn fitting(mut frontiers: Vec<Frontier>, hashes: impl Iterator<Item = Hash>, necessitation: bool) -> Vec<Frontier> {
+    let mut digests: BTreeMap<usize, String> = frontiers.iter().map(|frontier| (frontier.facts, String::new())).collect();
+    let mut open = digests.iter_mut().peekable();
+    let mut hasher = Sha256::new();
+    for (facts, hash) in hashes.map(Some).chain([None]).enumerate() {
+        if let Some((_, digest)) = open.next_if(|(wanted, _)| **wanted == facts) {
+            *digest = hex(&hasher.clone().finalize());
+        }
+        match hash {
+            Some(hash) if open.peek().is_some() => hasher.update(hash),
+            _ => break,
+        }
+    }
+    frontiers.retain(|frontier| frontier.necessitation == necessitation && digests.get(&frontier.facts) == Some(&frontier.digest));
     frontiers
 }
 
@@ -106,7 +117,7 @@ mod tests {
         let hashes: Vec<Hash> = (0..9).map(|n| [n; 32]).collect();
         let frontiers = vec![frontier(&hashes[..6], 4), frontier(&hashes[..3], 4)];
         let facts = |facts: &[Hash], necessitation| {
-            let fitting = fitting(frontiers.clone(), facts, necessitation);
+            let fitting = fitting(frontiers.clone(), facts.iter().copied(), necessitation);
             fitting.iter().map(|frontier| frontier.facts).collect::<Vec<_>>()
         };
         assert_eq!(facts(&hashes, false), [6, 3]);
@@ -118,6 +129,8 @@ mod tests {
         foreign.insert(0, [78; 32]);
         assert!(facts(&foreign, false).is_empty());
         assert!(facts(&hashes, true).is_empty(), "a new rule opens everything");
+        let nothing = vec![frontier(&[], 4)];
+        assert_eq!(super::fitting(nothing.clone(), [].into_iter(), false), nothing);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod frontier;
 pub mod plan;
 mod queue;
 mod record;
+mod render;
 mod stock;
 
 use crate::emit::{self, Collection, Wish};
@@ -102,23 +103,25 @@ fn night(
     let began = Instant::now();
     let last = runs::last_completed(ledger.client, ledger.shape, &ledger.theory.id, RUN)?;
     let frontiers = last.map(|run| frontier::read(&run.metadata)).unwrap_or_default();
-    let mut stock = stock::load(ledger.client, ledger.shape, ledger.theory, system, budget, frontiers, &stage.cancel)?;
+    let mut stock = stock::load(ledger, system, budget, frontiers, &stage.cancel)?;
     stage.step(Status::Ok, stock_step(&stock, began));
     let derived = derive(&mut stock, budget, stage)?;
-    let theorems = record::checked(&stock, |proof, formula| refused(system, proof, formula, &Limits::default()), &system.axioms, stage)?;
-    let collection = collect(system, wish, &stock, theorems.ids())?;
+    let proofs = render::render(ledger, &stock, system)?;
+    let theorems =
+        record::checked(&stock, &proofs, |proof, formula| refused(system, proof, formula, &Limits::default()), &system.axioms, stage)?;
+    let collection = collect(system, wish, &stock, &proofs, theorems.ids())?;
     let outcome = record::record(ledger, &stock, theorems, &derived, budget, system.necessitation, run_id, queued, stage)?;
     Ok((derived, outcome, collection))
 }
 
 /// The new theorems with what they rest on, if they are to be written out.
-fn collect(system: &System, wish: &Wish, stock: &Stock, ids: &[u32]) -> Result<Option<Collection>> {
+fn collect(system: &System, wish: &Wish, stock: &Stock, proofs: &render::Rendered, ids: &[u32]) -> Result<Option<Collection>> {
     if wish.formats.is_empty() || ids.is_empty() {
         return Ok(None);
     }
     let source = |id: u32| match stock.saturation.facts()[id as usize].step {
         Some(step) => emit::Source::Step(step),
-        None => emit::Source::Proof(stock.proofs.text(id)),
+        None => emit::Source::Proof(proofs.text(id)),
     };
     emit::collect(system, ids, source).map(Some)
 }
@@ -161,12 +164,6 @@ fn derive(stock: &mut Stock, budget: &Budget, stage: &Stage) -> Result<Derived> 
         steps += 1;
         added += level.added.len() as u32;
         cut = level.cut;
-        for id in level.added.clone() {
-            // What has no step was given, and is not among those added.
-            if let Some(step) = stock.saturation.facts()[id as usize].step {
-                stock.proofs.push(step);
-            }
-        }
         stage.step(Status::Ok, level_step(steps, &level, began));
     }
 }

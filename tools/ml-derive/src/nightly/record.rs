@@ -2,6 +2,7 @@
 
 use super::frontier::{self, Hash};
 use super::plan::Budget;
+use super::render::Rendered;
 use super::stock::Stock;
 use super::{Derived, Ledger, report_refused};
 use crate::engine::rank;
@@ -50,17 +51,22 @@ pub struct Outcome {
 }
 
 /// The axioms that are missing, and the derived statements that the checker (`refused` gives its reason) accepts.
-pub fn checked(stock: &Stock, refused: impl Fn(&str, &Formula) -> Option<String>, axioms: &[Formula], stage: &Stage) -> Result<Theorems> {
+pub fn checked(
+    stock: &Stock,
+    proofs: &Rendered,
+    refused: impl Fn(&str, &Formula) -> Option<String>,
+    axioms: &[Formula],
+    stage: &Stage,
+) -> Result<Theorems> {
     let facts = stock.saturation.facts();
-    let derived = (0..facts.len() as u32).filter(|&id| facts[id as usize].step.is_some());
     let mut theorems = Theorems { new: Vec::new(), ids: Vec::new(), refused: 0 };
     let mut hashes: HashMap<u32, String> = HashMap::new();
     let mut wrong = Vec::new();
-    for (count, id) in stock.missing_axioms.iter().copied().chain(derived).enumerate() {
+    for (count, id) in stock.missing_axioms.iter().copied().chain(stock.saturation.new_facts()).enumerate() {
         if count % PATIENCE == 0 {
             stage.cancel.check()?;
         }
-        let proof = stock.proofs.text(id);
+        let proof = proofs.text(id);
         let internal = || Failure::new(Class::Internal, format!("the engine derived no formula by {proof}")).hint("please report it");
         let formula = stock.saturation.formula(id).ok_or_else(internal)?;
         if let Some(reason) = refused(proof, &formula) {
@@ -72,8 +78,7 @@ pub fn checked(stock: &Stock, refused: impl Fn(&str, &Formula) -> Option<String>
             Some(rank::Step::Necessitate(premise)) => &[premise],
             Some(rank::Step::Axiom(_)) | None => &[],
         };
-        let hash_of =
-            |id: u32| stock.hashes.get(id as usize).copied().flatten().map(|hash| hex(&hash)).or_else(|| hashes.get(&id).cloned());
+        let hash_of = |id: u32| stock.hash(id).map(|hash| hex(&hash)).or_else(|| hashes.get(&id).cloned());
         let is_axiom = premises.is_empty();
         let theorem = NewTheorem {
             hash: hash::statement(&formula),
@@ -126,7 +131,7 @@ pub fn record(
         block = Some(blocks::seal(&mut tx, shape, &theory.id, run_id, &hashes)?);
     }
     let fresh: HashMap<u32, Hash> = new_hashes(&theorems, &written);
-    let hash_of = |id: u32| stock.hashes.get(id as usize).copied().flatten().or_else(|| fresh.get(&id).copied());
+    let hash_of = |id: u32| stock.hash(id).or_else(|| fresh.get(&id).copied());
     let frontier = frontier::after(&stock.saturation, budget.depth_max, necessitation, hash_of);
     let metadata = json!({
         "steps": derived.steps,
@@ -140,6 +145,8 @@ pub fn record(
     runs::complete(&mut tx, shape, run_id, &metadata)?;
     // From here on a signal comes too late: the commit is one message, and the queue looks at it again.
     stage.cancel.check()?;
+    // Without the lock another night may have begun, from the same frontier.
+    stage.still_locked()?;
     tx.commit().map_err(failed("committing the theorems"))?;
     block_step(stage, outcome, block.as_ref(), began);
     Ok(outcome)
