@@ -78,7 +78,7 @@ pub fn for_each_batch(
     mut each: impl FnMut(&mut Transaction<'_>, Vec<Stored>) -> Result<()>,
 ) -> Result<()> {
     const DOING: &str = "reading the statements";
-    let sql = select(shape, sample)?;
+    let sql = select_sample(shape, sample)?;
     let mut tx = client.transaction().map_err(failed(DOING))?;
     let portal = tx.bind(&sql, &[]).map_err(failed(DOING))?;
     loop {
@@ -92,11 +92,23 @@ pub fn for_each_batch(
     tx.commit().map_err(failed(DOING))
 }
 
-fn select(shape: &Shape, sample: Sample) -> Result<String> {
+/// The statements whose hash begins with these lower-case hex digits, in the order of their hashes, at most `limit`.
+///
+/// # Errors
+/// Class Database.
+pub fn beginning_with(client: &mut impl GenericClient, shape: &Shape, digits: &str, limit: u32) -> Result<Vec<Stored>> {
+    const DOING: &str = "looking up the statement";
     shape.require_ledger()?;
-    let column = |name, type_name| shape.or_null("statements", name, "s", type_name);
+    let statements = shape.sql("statements");
     let hash = shape.hex("statements", "hash", "s");
-    let (depth, created) = (column("derivation_depth", "bigint"), column("created_at", "timestamptz"));
+    let chosen = format!("(SELECT * FROM {statements} s WHERE pg_catalog.starts_with({hash}, $1::text) ORDER BY s.hash LIMIT {limit})");
+    let rows = client.query(&select(shape, &chosen, "ORDER BY s.hash"), &[&digits]).map_err(failed(DOING))?;
+    rows.iter().map(stored).collect::<std::result::Result<_, _>>().map_err(failed(DOING))
+}
+
+fn select_sample(shape: &Shape, sample: Sample) -> Result<String> {
+    shape.require_ledger()?;
+    let depth = shape.or_null("statements", "derivation_depth", "s", "bigint");
     let order = format!("ORDER BY {depth} NULLS FIRST, s.hash");
     let statements = shape.sql("statements");
     // Chosen and sorted before anything is looked up for them.
@@ -105,6 +117,14 @@ fn select(shape: &Shape, sample: Sample) -> Result<String> {
         Sample::First(n) => format!("(SELECT * FROM {statements} s {order} LIMIT {n})"),
         Sample::Random(n) => format!("(SELECT * FROM {statements} s ORDER BY random() LIMIT {n})"),
     };
+    Ok(select(shape, &chosen, &order))
+}
+
+/// What is read of the chosen rows.
+fn select(shape: &Shape, chosen: &str, order: &str) -> String {
+    let column = |name, type_name| shape.or_null("statements", name, "s", type_name);
+    let hash = shape.hex("statements", "hash", "s");
+    let (depth, created) = (column("derivation_depth", "bigint"), column("created_at", "timestamptz"));
     let theory = match shape.theory_column() {
         Some(key) => format!("(SELECT t.name::text FROM {} t WHERE t.id = s.{key})", shape.sql("theories")),
         None => "NULL::text".to_owned(),
@@ -112,7 +132,7 @@ fn select(shape: &Shape, sample: Sample) -> Result<String> {
     let proof = |name| shape.or_null("proofs", name, "p", "text");
     let mark = format!("pg_catalog.strpos({}, '{}') > 0", proof("proof_term"), proof_term::MARK);
     let first = if shape.has_column("proofs", "created_at") { "p.created_at, p.id" } else { "p.id" };
-    Ok(format!(
+    format!(
         "SELECT s.id::text, {hash}, s.content_norm::text, {depth}, {}, {}, {},
             pg_catalog.to_char({created} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), {theory},
             proof.prover, proof.term, {}, {}
@@ -127,7 +147,7 @@ fn select(shape: &Shape, sample: Sample) -> Result<String> {
         proof("proof_term"),
         shape.sql("proofs"),
         shape.outcome("p"),
-    ))
+    )
 }
 
 fn ordered_parents(shape: &Shape) -> String {

@@ -175,9 +175,7 @@ impl Cli {
     /// # Errors
     /// Class Usage or Config when there are none, or they or the axioms make no sense.
     pub fn claims(&self, statements: &Statements, stage: &Stage) -> Result<Claims> {
-        if self.axioms.as_deref() == Some("-") {
-            return Err(Failure::new(Class::Usage, "--axioms - and the proofs both come on standard input").hint("write the axioms out"));
-        }
+        self.without_axioms_on_stdin()?;
         let claims = match self.given() {
             Given::Nothing => None,
             Given::Lines => {
@@ -193,6 +191,17 @@ impl Cli {
             Failure::new(Class::Usage, "there are no proofs on standard input")
                 .hint("give D-proofs, one a line, or statements: ml-export statements -o - | ml-derive ...")
         })
+    }
+
+    /// Commands have another use for standard input.
+    ///
+    /// # Errors
+    /// Class Usage.
+    pub fn without_axioms_on_stdin(&self) -> Result<()> {
+        if self.axioms.as_deref() == Some("-") {
+            return Err(Failure::new(Class::Usage, "--axioms - and proofs both come on standard input").hint("write the axioms out"));
+        }
+        Ok(())
     }
 
     /// The axiom system of this call.
