@@ -3,7 +3,7 @@
 use crate::cli::Cli;
 use crate::emit::Collection;
 use crate::engine::Stop;
-use crate::engine::exhaustive::{Exhaustive, Length};
+use crate::engine::exhaustive::{Exhaustive, Length, Options};
 use crate::proofs::{Proofs, refused, rule};
 use ml_common::files::{self, Hashing, NewFile};
 use ml_common::people;
@@ -44,7 +44,7 @@ pub fn act(cli: &Cli, system: &System, max_length: usize, stage: &Stage) -> Resu
     }
     let emitted = (!cli.emit.is_empty()).then(|| Collection::new(system.clone()));
     let mut run = Run { stage, system, wanted, limits: Limits::default(), proofs: Proofs::default(), emitted };
-    let mut engine = Exhaustive::new(&system.axioms, system.necessitation, run.limits.max_symbols);
+    let mut engine = Exhaustive::new(&system.axioms, options(system)).map_err(|stop| Failure::new(Class::General, stop.to_string()))?;
     let (mut kept, mut removed, mut reached) = (0u64, 0u64, 0);
     // Among the statements it would only be in the way.
     let progress = (!run.wanted.statements).then(|| people::progress("conclusions", None));
@@ -55,7 +55,7 @@ pub fn act(cli: &Cli, system: &System, max_length: usize, stage: &Stage) -> Resu
             break;
         }
         let began = Instant::now();
-        match engine.next_length(&mut || stage.cancel.is_set()) {
+        match engine.next_length(&|| stage.cancel.is_set()) {
             Ok(done) => {
                 if system.necessitation || length % 2 == 1 {
                     run.report(&engine, &done, began)?;
@@ -92,6 +92,10 @@ pub fn act(cli: &Cli, system: &System, max_length: usize, stage: &Stage) -> Resu
             ..done
         },
     })
+}
+
+fn options(system: &System) -> Options {
+    Options { threads: std::thread::available_parallelism().map_or(1, usize::from), ..Options::of(system.necessitation) }
 }
 
 struct Run<'a> {

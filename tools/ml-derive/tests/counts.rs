@@ -3,8 +3,9 @@
 //! The figures are those of pmGenerator's published generations, for each length that has proofs.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
-use ml_derive::engine::exhaustive::Exhaustive;
+use ml_derive::engine::exhaustive::{Exhaustive, Options};
 use ml_logic::{Limits, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const FREGE: &[(usize, u64)] =
     &[(3, 0), (6, 0), (12, 3), (38, 6), (89, 24), (229, 59), (672, 171), (1844, 504), (5221, 1428), (15275, 4141), (44206, 12115)];
@@ -81,10 +82,10 @@ const S5: &[(usize, u64)] = &[(6, 0), (6, 0), (17, 0), (28, 1), (56, 6), (89, 6)
 
 fn generate(name: &str, figures: &[(usize, u64)]) {
     let system = System::named(name).unwrap();
-    let mut engine = Exhaustive::new(&system.axioms, system.necessitation, 1 << 20);
+    let mut engine = Exhaustive::new(&system.axioms, Options::of(system.necessitation)).unwrap();
     let mut figures = figures.iter();
     while let Some(expected) = figures.as_slice().first().copied() {
-        let length = engine.next_length(&mut || false).unwrap();
+        let length = engine.next_length(&|| false).unwrap();
         assert_eq!(length.candidates, length.invalid + length.duplicates + length.removed + length.kept.len() as u64);
         if !system.necessitation && length.length.is_multiple_of(2) {
             assert_eq!(length.kept.len(), 0);
@@ -123,9 +124,9 @@ fn derived_statements_are_valid() {
         [("frege", 15, 2800), ("hilbert-ks", 15, 1000), ("meredith", 35, 5000), ("walsh1", 61, 1500), ("walsh2", 17, 75), ("s5", 7, 300)]
     {
         let system = System::named(name).unwrap();
-        let mut engine = Exhaustive::new(&system.axioms, system.necessitation, 1 << 20);
+        let mut engine = Exhaustive::new(&system.axioms, Options::of(system.necessitation)).unwrap();
         for _ in 0..longest {
-            engine.next_length(&mut || false).unwrap();
+            engine.next_length(&|| false).unwrap();
         }
         let limits = Limits { max_work: 1 << 20, ..Limits::default() };
         let mut sound = 0;
@@ -144,24 +145,21 @@ fn derived_statements_are_valid() {
 #[test]
 fn a_stopped_length_can_be_tried_again() {
     let system = System::named("frege").unwrap();
-    let mut engine = Exhaustive::new(&system.axioms, false, 1 << 20);
-    let mut plain = Exhaustive::new(&system.axioms, false, 1 << 20);
+    let mut engine = Exhaustive::new(&system.axioms, Options::default()).unwrap();
+    let mut plain = Exhaustive::new(&system.axioms, Options::default()).unwrap();
     for _ in 0..13 {
         // Stopped at the first question, at the second, ...
         for patience in 0..6 {
-            let mut asked = 0;
-            let stopped = engine.next_length(&mut || {
-                asked += 1;
-                asked > patience
-            });
+            let asked = AtomicUsize::new(0);
+            let stopped = engine.next_length(&|| asked.fetch_add(1, Ordering::Relaxed) >= patience);
             if stopped.is_ok() {
                 break;
             }
         }
         if engine.lengths() == plain.lengths() {
-            engine.next_length(&mut || false).unwrap();
+            engine.next_length(&|| false).unwrap();
         }
-        let expected = plain.next_length(&mut || false).unwrap();
+        let expected = plain.next_length(&|| false).unwrap();
         assert_eq!(engine.len(), expected.kept.end as usize);
     }
     assert!((0..engine.len() as u32).all(|id| engine.formula(id) == plain.formula(id) && engine.step(id) == plain.step(id)));
@@ -170,8 +168,8 @@ fn a_stopped_length_can_be_tried_again() {
 #[test]
 fn too_large_conclusions_stop_a_length_and_leave_the_others() {
     let system = System::named("frege").unwrap();
-    let mut engine = Exhaustive::new(&system.axioms, false, 19);
-    let stopped = (0..20).find_map(|_| engine.next_length(&mut || false).err());
+    let mut engine = Exhaustive::new(&system.axioms, Options::default().max_symbols(19)).unwrap();
+    let stopped = (0..20).find_map(|_| engine.next_length(&|| false).err());
     assert_eq!(stopped, Some(ml_derive::engine::Stop::TooLarge(19)));
     assert_eq!(engine.len(), 9, "lengths 1 and 3");
     assert_eq!((0..9).filter_map(|id| engine.formula(id)).count(), 9);

@@ -1,7 +1,7 @@
 //! The engine against slow definitions of what it does, on small random axiom systems.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
-use ml_derive::engine::exhaustive::Exhaustive;
+use ml_derive::engine::exhaustive::{Exhaustive, Options};
 use ml_derive::engine::packed::pack;
 use ml_derive::engine::rank::Step;
 use ml_derive::engine::saturate::{Bounds, Saturation};
@@ -56,11 +56,11 @@ fn slow(axioms: &[Formula], necessitation: bool, lengths: usize) -> Option<Vec<V
 
 /// The same by the engine, with the proofs written out.
 fn fast(axioms: &[Formula], necessitation: bool, lengths: usize) -> Option<Vec<Vec<(String, Formula)>>> {
-    let mut engine = Exhaustive::new(axioms, necessitation, SYMBOLS);
+    let mut engine = Exhaustive::new(axioms, Options::of(necessitation).max_symbols(SYMBOLS as u32)).unwrap();
     let mut proofs: Vec<String> = Vec::new();
     let mut all = Vec::new();
     for _ in 0..lengths {
-        let length = engine.next_length(&mut || false).ok()?;
+        let length = engine.next_length(&|| false).ok()?;
         let mut list = Vec::new();
         for id in length.kept {
             proofs.push(match engine.step(id) {

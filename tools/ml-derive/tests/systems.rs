@@ -4,7 +4,7 @@
 //! The figures are those of pmGenerator's data folders, and for Łukasiewicz's axiom of pmData, which counts no instances.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
-use ml_derive::engine::exhaustive::Exhaustive;
+use ml_derive::engine::exhaustive::{Exhaustive, Options};
 use ml_logic::System;
 
 const WALSH3_KEPT: &[u64] = &[1, 1, 2, 4, 7, 14, 23, 42, 72, 119, 180, 296, 493, 809, 1330, 2190, 3606, 5925, 9738, 15948];
@@ -28,10 +28,10 @@ const LUKASIEWICZ_IMPLICATION_KEPT: &[u64] =
 
 fn generate(name: &str, kept: &[u64], removed: &[u64]) {
     let system = System::named(name).unwrap();
-    let mut engine = Exhaustive::new(&system.axioms, system.necessitation, 1 << 20);
+    let mut engine = Exhaustive::new(&system.axioms, Options::of(system.necessitation)).unwrap();
     let mut lengths = Vec::new();
     while lengths.len() < kept.len() {
-        let length = engine.next_length(&mut || false).unwrap();
+        let length = engine.next_length(&|| false).unwrap();
         if length.length % 2 == 1 {
             lengths.push((length.kept.len() as u64, length.removed));
         }

@@ -3,19 +3,66 @@
 //! Candidates of a length are all detachments of two kept conclusions whose lengths add up (and necessitations of the length
 //! before). Of equal conclusions the shortest proof is kept, at equal length the first in ASCII order; a proper instance of a
 //! conclusion that is no longer is dropped, also when that one is dropped itself. Dropped ones may come again at a later length.
+//!
+//! A length is three steps, and a caller may do them one by one: [`Exhaustive::generate`] finds the candidates, [`Exhaustive::filter`]
+//! which of them are instances, in ranges of any size, and [`Exhaustive::finish`] keeps the others. Between steps a length in progress
+//! is but its candidates' keys and the answers so far, so that it can be written down and taken up again ([`Exhaustive::resume`]).
 
-use super::Stop;
-use super::detach::{Detacher, necessitate};
-use super::instances::{Instances, Search};
-use super::packed::{Terms, merged_by_bytes, pack, sorted_by_bytes, unpack};
-use super::pairs::{Pairs, detach_all};
-use super::rank::{MOST, Ranks, Step, axiom_key, detachment_key, necessitation_key};
-use super::table::{Table, hash};
+use super::bits::Bits;
+use super::conclusion::{mix, variable_hash};
+use super::general::{Search, TooLarge, Tree};
+use super::known::Known;
+use super::length::{Bounds, Counts, Ground, Piece, Worker, pieces, work};
+use super::nodes::{Full, NONE, Node, Nodes, TAGS, VARIABLE};
+use super::rank::{MOST, Ranks, Step, axiom_key};
+use super::{Stop, order, terms};
 use ml_logic::Formula;
+use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 
-/// Queries of the index between two questions whether to stop.
+/// Queries between two questions whether to stop.
 const PATIENCE: usize = 1 << 10;
+
+/// How often necessitation may follow itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Necessitation {
+    /// It is no rule.
+    #[default]
+    Never,
+    /// So many times in a row.
+    AtMost(u32),
+    /// Without end.
+    Unlimited,
+}
+
+/// What to generate, and with what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The rule besides detachment.
+    pub necessitation: Necessitation,
+    /// Bounds on conclusions.
+    pub bounds: Bounds,
+    /// From this length on instances are kept.
+    pub unfiltered_from: Option<usize>,
+    /// Threads; the result does not depend on them.
+    pub threads: usize,
+    /// Memory that may be used, in bytes.
+    pub memory: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            necessitation: Necessitation::Never,
+            bounds: Bounds::default(),
+            unfiltered_from: None,
+            threads: 1,
+            memory: usize::MAX,
+        }
+    }
+}
 
 /// What one length gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,96 +75,101 @@ pub struct Length {
     pub candidates: u64,
     /// Of those, pairs without a conclusion.
     pub invalid: u64,
+    /// Of those, conclusions left out for their size.
+    pub bounded: u64,
     /// Of those, conclusions that were there already.
     pub duplicates: u64,
     /// Of those, new conclusions that are proper instances of others.
     pub removed: u64,
 }
 
+/// A length in progress.
+#[derive(Debug, Default)]
+struct Fresh {
+    counts: Counts,
+    /// Key and root of each new conclusion, by key.
+    new: Vec<(u64, u32)>,
+    /// Their roots in the order of queries; empty until there is an index.
+    queries: Vec<u32>,
+    index: Vec<Tree>,
+    dropped: Bits,
+}
+
 /// The conclusions so far, and how to go on.
 #[derive(Debug)]
 pub struct Exhaustive {
-    axioms: Vec<Vec<u8>>,
-    necessitation: bool,
-    detacher: Detacher,
-    terms: Terms,
-    table: Table,
-    steps: Vec<Step>,
+    axioms: Vec<Formula>,
+    options: Options,
+    pool: rayon::ThreadPool,
+    nodes: Nodes,
+    /// Nodes of the finished lengths; parts come before wholes.
+    solid: usize,
+    roots: Vec<u32>,
+    /// Premises of each; see [`packed`].
+    steps: Vec<u64>,
     ranks: Ranks,
-    /// All numbers in the order of their terms' bytes.
-    by_bytes: Vec<u32>,
     /// The kept conclusions of each length; those of length n at n - 1.
     lengths: Vec<Range<u32>>,
+    /// New conclusions to a thousand candidates, and nodes to a hundred new conclusions, of the length before.
+    rates: (u64, u64),
+    fresh: Option<Fresh>,
 }
 
-/// A length in progress: the new terms are those in `terms` from `base` on.
-#[derive(Debug)]
-struct Fresh {
-    base: usize,
-    /// The smallest key of each new term.
-    keys: Vec<u64>,
-    candidates: u64,
-    invalid: u64,
-    duplicates: u64,
+const NECESSITATED: u32 = u32::MAX;
+const AXIOM: u32 = u32::MAX - 1;
+
+/// A step in eight bytes: major and minor premise; a premise and a mark; an axiom's number and another mark.
+pub fn packed(step: Step) -> u64 {
+    let (high, low) = match step {
+        Step::Axiom(number) => (u32::from(number), AXIOM),
+        Step::Detach { major, minor } => (major, minor),
+        Step::Necessitate(premise) => (premise, NECESSITATED),
+    };
+    u64::from(high) << 32 | u64::from(low)
 }
 
-/// What detachment works on while a length is generated.
-struct Generation<'e> {
-    terms: &'e mut Terms,
-    table: &'e mut Table,
-    ranks: &'e Ranks,
-    fresh: &'e mut Fresh,
-}
-
-impl Pairs for Generation<'_> {
-    fn premise(&self, id: u32) -> &[u8] {
-        self.terms.get(id)
-    }
-
-    fn conclude(&mut self, major: u32, minor: u32, conclusion: &[u8]) -> Result<(), Stop> {
-        self.take(conclusion, detachment_key(self.ranks.rank(major), self.ranks.rank(minor)))
-    }
-
-    fn fail(&mut self, pairs: u64) {
-        self.fresh.candidates += pairs;
-        self.fresh.invalid += pairs;
+/// The step that was [`packed`].
+pub fn unpacked(step: u64) -> Step {
+    match ((step >> 32) as u32, step as u32) {
+        (number, AXIOM) => Step::Axiom(number as u8),
+        (premise, NECESSITATED) => Step::Necessitate(premise),
+        (major, minor) => Step::Detach { major, minor },
     }
 }
 
-impl Generation<'_> {
-    /// Takes in a conclusion, or a proof of it that comes before the known one of the same length.
-    fn take(&mut self, conclusion: &[u8], key: u64) -> Result<(), Stop> {
-        self.fresh.candidates += 1;
-        let hash = hash(conclusion);
-        if let Some(id) = self.table.find(hash, conclusion, self.terms) {
-            self.fresh.duplicates += 1;
-            if let Some(known) = (id as usize).checked_sub(self.fresh.base) {
-                self.fresh.keys[known] = self.fresh.keys[known].min(key);
-            }
-            return Ok(());
-        }
-        let id = u32::try_from(self.terms.len()).ok().filter(|&id| (id as usize) < MOST).ok_or(Stop::TooMany)?;
-        self.terms.push(conclusion);
-        self.table.insert(hash, id, self.terms);
-        self.fresh.keys.push(key);
-        Ok(())
+impl Options {
+    /// With the rules of a system.
+    pub fn of(necessitation: bool) -> Options {
+        Options { necessitation: if necessitation { Necessitation::Unlimited } else { Necessitation::Never }, ..Options::default() }
+    }
+
+    /// With that size of conclusions at most; a larger one ends the run.
+    pub fn max_symbols(self, most: u32) -> Options {
+        Options { bounds: Bounds { most, ..self.bounds }, ..self }
     }
 }
 
 impl Exhaustive {
-    /// Nothing yet, from these axioms (at most 35), with or without necessitation; no conclusion may have more than `max_symbols`.
-    pub fn new(axioms: &[Formula], necessitation: bool, max_symbols: usize) -> Exhaustive {
-        Exhaustive {
-            axioms: axioms.iter().map(pack).collect(),
-            necessitation,
-            detacher: Detacher::new(max_symbols),
-            terms: Terms::default(),
-            table: Table::default(),
+    /// Nothing yet, from these axioms (at most 35).
+    ///
+    /// # Errors
+    /// [`Stop::NoThreads`] when the system grants no threads.
+    pub fn new(axioms: &[Formula], options: Options) -> Result<Exhaustive, Stop> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build().map_err(|_| Stop::NoThreads)?;
+        let nodes = Nodes::new();
+        Ok(Exhaustive {
+            axioms: axioms.iter().map(Formula::canonical).collect(),
+            options,
+            pool,
+            solid: nodes.len(),
+            nodes,
+            roots: Vec::new(),
             steps: Vec::new(),
             ranks: Ranks::default(),
-            by_bytes: Vec::new(),
             lengths: Vec::new(),
-        }
+            rates: (300, 400),
+            fresh: None,
+        })
     }
 
     /// How many lengths there are.
@@ -127,122 +179,400 @@ impl Exhaustive {
 
     /// Kept conclusions in all; they are numbered from 0.
     pub fn len(&self) -> usize {
-        self.terms.len()
+        self.roots.len()
     }
 
     /// Whether nothing is kept.
     pub fn is_empty(&self) -> bool {
-        self.terms.is_empty()
+        self.roots.is_empty()
     }
 
-    /// The conclusion of that number.
+    /// The numbers of the conclusions of a length.
+    pub fn of_length(&self, length: usize) -> Range<u32> {
+        length.checked_sub(1).and_then(|at| self.lengths.get(at)).cloned().unwrap_or(0..0)
+    }
+
+    /// The conclusion of that number; `None` when it is larger than formulas may be.
     pub fn formula(&self, id: u32) -> Option<Formula> {
-        unpack(self.terms.get(id))
+        terms::formula(self.roots[id as usize], &self.nodes)
     }
 
     /// How it was got.
     pub fn step(&self, id: u32) -> Step {
-        self.steps[id as usize]
+        unpacked(self.steps[id as usize])
     }
 
-    /// Memory in use, in bytes; a length in progress needs more.
+    /// Memory in use, in bytes.
     pub fn memory(&self) -> usize {
-        let lists = self.steps.capacity() * size_of::<Step>() + self.by_bytes.capacity() * size_of::<u32>();
-        self.terms.memory() + self.table.memory() + self.ranks.memory() + lists
+        let lists = self.steps.capacity() * size_of::<u64>() + self.roots.capacity() * size_of::<u32>();
+        let fresh = self.fresh.as_ref().map_or(0, |fresh| {
+            let lists = fresh.new.capacity() * size_of::<(u64, u32)>() + fresh.queries.capacity() * size_of::<u32>();
+            lists + fresh.index.iter().map(Tree::memory).sum::<usize>()
+        });
+        self.nodes.memory() + self.ranks.memory() + lists + fresh
     }
 
     /// Generates the next length, which begins at 1. `stop` is asked every few milliseconds.
     ///
     /// # Errors
     /// [`Stop`]; the lengths before are as they were, and the same length can be tried again.
-    pub fn next_length(&mut self, stop: &mut dyn FnMut() -> bool) -> Result<Length, Stop> {
-        let mut fresh = Fresh { base: self.terms.len(), keys: Vec::new(), candidates: 0, invalid: 0, duplicates: 0 };
-        let base = fresh.base;
-        let done = self.generate(&mut fresh, stop).and_then(|()| self.keep(fresh, stop));
-        if done.is_err() {
-            // Nothing of the length in progress is to be seen.
-            self.terms.truncate(base);
-            self.table.reset(base, &self.terms);
-        }
-        done
+    pub fn next_length(&mut self, stop: &(dyn Fn() -> bool + Sync)) -> Result<Length, Stop> {
+        self.generate(stop, &AtomicU64::new(0))?;
+        let all = self.queries()?;
+        self.filter(0..all, stop)?;
+        self.finish()
     }
 
-    fn generate(&mut self, fresh: &mut Fresh, stop: &mut dyn FnMut() -> bool) -> Result<(), Stop> {
-        let Exhaustive { axioms, detacher, terms, table, ranks, lengths, .. } = self;
-        let mut generation = Generation { terms, table, ranks, fresh };
-        let length = lengths.len() + 1;
+    /// How many candidates the next length has.
+    pub fn candidates(&self) -> u64 {
+        let length = self.lengths.len() + 1;
+        let pairs = |first: usize| self.of_length(first).len() as u64 * self.of_length(length - 1 - first).len() as u64;
+        (1..length.saturating_sub(1)).map(pairs).sum::<u64>() + self.necessitable().len() as u64
+    }
+
+    /// The memory that the next length is likely to need in all, in bytes.
+    pub fn forecast(&self) -> usize {
+        let new = (self.candidates() * self.rates.0 / 1000) as usize + 1024;
+        let nodes = new * self.rates.1 as usize / 100;
+        let lists = self.steps.len() * 12 + self.ranks.memory() + self.len() * 8;
+        let generating = self.nodes.memory_with(nodes) + Known::memory_for(self.len() + new, new) + self.solid * size_of::<u64>();
+        let filtering = (self.solid + nodes) * size_of::<u64>() + (self.len() + new) * 60 + new * 20;
+        lists + generating.max(filtering)
+    }
+
+    fn room(&self, bytes: usize) -> Result<(), Stop> {
+        match bytes <= self.options.memory {
+            true => Ok(()),
+            false => Err(Stop::Memory { needed: bytes, limit: self.options.memory }),
+        }
+    }
+
+    /// Forgets a length in progress.
+    pub fn abandon(&mut self) {
+        self.fresh = None;
+        self.nodes.truncate(self.solid);
+    }
+
+    /// The conclusions of the length before that necessitation applies to.
+    fn necessitable(&self) -> Vec<u32> {
+        let ids = self.of_length(self.lengths.len());
+        let row = |mut id: u32| {
+            let mut row = 0;
+            while let Step::Necessitate(premise) = self.step(id) {
+                (id, row) = (premise, row + 1);
+            }
+            row
+        };
+        match self.options.necessitation {
+            Necessitation::Never => Vec::new(),
+            Necessitation::AtMost(most) => ids.filter(|&id| row(id) < most).collect(),
+            Necessitation::Unlimited => ids.collect(),
+        }
+    }
+
+    /// Finds all candidates of the next length and the first proof of each new conclusion. `progress` is how many were tried.
+    ///
+    /// # Errors
+    /// [`Stop`]; nothing has changed then.
+    pub fn generate(&mut self, stop: &(dyn Fn() -> bool + Sync), progress: &AtomicU64) -> Result<(), Stop> {
+        self.abandon();
+        let generated = self.try_generate(stop, progress);
+        if generated.is_err() {
+            self.abandon();
+        }
+        generated
+    }
+
+    fn try_generate(&mut self, stop: &(dyn Fn() -> bool + Sync), progress: &AtomicU64) -> Result<(), Stop> {
+        self.room(self.forecast())?;
+        self.rank();
+        let length = self.lengths.len() + 1;
+        let hashes = self.hashes();
+        let hash = |root: u32| hashes[root as usize];
+        let expected = (self.candidates() * self.rates.0 / 1000) as usize;
+        self.nodes.reserve(expected * self.rates.1 as usize / 100);
+        let mut known = Known::new(&self.roots, hash, expected);
+        let mut left = pieces(&self.lengths, length);
+        left.extend(self.necessitable().chunks(1 << 12).map(|ids| Piece::Necessitations(ids.to_vec())));
+        let counts = Mutex::new(Counts::default());
         if length == 1 {
-            for (axiom, number) in axioms.iter().zip(1..) {
-                generation.take(axiom, axiom_key(number))?;
+            self.axioms(&known)?;
+            super::length::locked(&counts).candidates = self.axioms.len() as u64;
+        }
+        loop {
+            let ground =
+                Ground { nodes: &self.nodes, known: &known, roots: &self.roots, ranks: &self.ranks, bounds: self.options.bounds };
+            left = work(left, ground, &self.pool, stop, &counts, progress)?;
+            if left.is_empty() {
+                break;
             }
-            return Ok(());
-        }
-        let of_length = |length: usize| lengths[length - 1].clone().collect::<Vec<u32>>();
-        for major_length in 1..length.saturating_sub(1) {
-            detach_all(detacher, &mut generation, &of_length(major_length), &of_length(length - 1 - major_length), stop)?;
-        }
-        if self.necessitation {
-            let mut conclusion = Vec::new();
-            for id in of_length(length - 1) {
-                necessitate(generation.terms.get(id), &mut conclusion);
-                generation.take(&conclusion, necessitation_key(generation.ranks.rank(id)))?;
+            let more = (self.nodes.len() / 8).max(1 << 16);
+            let most = known.len() / 8 + (1 << 14);
+            self.room(self.nodes.memory_with(more) + Known::memory_for(known.len() + most, known.len() + most - self.len()))?;
+            self.nodes.reserve(more);
+            known.reserve(most, hash);
+            if known.len() >= MOST {
+                return Err(Stop::TooMany);
             }
         }
+        drop(hashes);
+        let mut new: Vec<(u64, u32)> = known.new_ones().map(|(root, key)| (key, root)).collect();
+        drop(known);
+        self.nodes.freeze();
+        self.pool.install(|| new.par_sort_unstable());
+        let counts = *super::length::locked(&counts);
+        if counts.candidates > 1000 {
+            let nodes = (self.nodes.len() - self.solid) as u64;
+            self.rates = (new.len() as u64 * 1060 / counts.candidates + 1, nodes * 106 / (new.len() as u64 + 1) + 1);
+        }
+        self.fresh = Some(Fresh { counts, new, ..Fresh::default() });
         Ok(())
     }
 
-    /// Drops the instances and gives the others their numbers.
-    fn keep(&mut self, fresh: Fresh, stop: &mut dyn FnMut() -> bool) -> Result<Length, Stop> {
-        let base = fresh.base;
-        if fresh.keys.is_empty() {
-            return Ok(self.finish(&fresh, 0));
+    fn axioms(&mut self, known: &Known) -> Result<(), Stop> {
+        let axioms = std::mem::take(&mut self.axioms);
+        let mut worker = Worker::default();
+        for (axiom, number) in axioms.iter().zip(1..) {
+            let root = terms::store(axiom, &mut self.nodes);
+            let ground =
+                Ground { nodes: &self.nodes, known, roots: &self.roots, ranks: &self.ranks, bounds: self.options.bounds };
+            worker.axiom(root, axiom_key(number), &ground).map_err(|Full| Stop::TooMany)?;
         }
-        let by_bytes = sorted_by_bytes(&self.terms, base as u32..self.terms.len() as u32);
-        let dropped = self.dropped(base, &by_bytes, stop)?;
-        let mut survivors: Vec<u32> = (base as u32..self.terms.len() as u32).filter(|&id| !dropped[id as usize - base]).collect();
-        survivors.sort_unstable_by_key(|&id| fresh.keys[id as usize - base]);
-        let keys: Vec<u64> = survivors.iter().map(|&id| fresh.keys[id as usize - base]).collect();
-
-        let mut kept = Terms::default();
-        let mut renumbered = vec![0; dropped.len()];
-        for (&id, number) in survivors.iter().zip(base as u32..) {
-            kept.push(self.terms.get(id));
-            renumbered[id as usize - base] = number;
-        }
-        let new: Vec<u32> = by_bytes.iter().map(|&id| id as usize - base).filter(|&at| !dropped[at]).map(|at| renumbered[at]).collect();
-        self.terms.truncate(base);
-        for number in 0..kept.len() as u32 {
-            self.terms.push(kept.get(number));
-        }
-        self.by_bytes = merged_by_bytes(&self.terms, &self.by_bytes, &new);
-        self.table.reset(self.terms.len(), &self.terms);
-        self.steps.extend(keys.iter().map(|&key| self.ranks.step(key)));
-        self.ranks.extend(&keys, &self.steps);
-        Ok(self.finish(&fresh, (dropped.len() - keys.len()) as u64))
+        self.axioms = axioms;
+        Ok(())
     }
 
-    fn finish(&mut self, fresh: &Fresh, removed: u64) -> Length {
-        let kept = fresh.base as u32..self.terms.len() as u32;
+    /// Gives the last length its ranks.
+    fn rank(&mut self) {
+        let steps = &self.steps;
+        if self.ranks.len() < steps.len() {
+            self.ranks.extend(steps.len(), |id| unpacked(steps[id as usize]));
+        }
+    }
+
+    /// The hash of each node.
+    fn hashes(&self) -> Vec<u64> {
+        let mut hashes: Vec<u64> = vec![0; self.solid];
+        for id in 1..self.solid {
+            let Node { left, right } = self.nodes.get(id as u32);
+            hashes[id] = match left {
+                VARIABLE => variable_hash(right),
+                left if left < TAGS => mix(hashes[left as usize], hashes[right as usize]),
+                tag => mix(u64::from(tag), hashes[right as usize]),
+            };
+        }
+        hashes
+    }
+
+    /// Keys and counts of the length in progress, to be written down.
+    pub fn in_progress(&self) -> Option<(impl ExactSizeIterator<Item = u64> + '_, Counts)> {
+        self.fresh.as_ref().map(|fresh| (fresh.new.iter().map(|&(key, _)| key), fresh.counts))
+    }
+
+    /// Takes a length up again whose candidates were found before, by their keys in order. `None` for keys that are none.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub fn resume(&mut self, keys: &[u64], counts: Counts) -> Result<Option<()>, Stop> {
+        self.abandon();
+        self.room(self.forecast())?;
+        self.rank();
+        let steps: Option<Vec<Step>> = keys.iter().map(|&key| self.ranks.checked_step(key)).collect();
+        let Some(roots) = steps.map(|steps| self.conclusions(&steps)).transpose()?.flatten() else {
+            self.abandon();
+            return Ok(None);
+        };
+        self.nodes.freeze();
+        self.fresh = Some(Fresh { counts, new: keys.iter().copied().zip(roots).collect(), ..Fresh::default() });
+        Ok(Some(()))
+    }
+
+    /// Adds a length whose kept steps are known, in order; their conclusions are drawn again. `None` when one does not conclude, which
+    /// leaves everything as it was.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub fn restore(&mut self, steps: &[Step]) -> Result<Option<Range<u32>>, Stop> {
+        self.abandon();
+        let first = self.len() as u32;
+        let premises_exist = |step: &Step| match *step {
+            Step::Axiom(number) => (1..=self.axioms.len()).contains(&usize::from(number)),
+            Step::Detach { major, minor } => major.max(minor) < first,
+            Step::Necessitate(premise) => premise < first,
+        };
+        let roots = if steps.iter().all(premises_exist) { self.conclusions(steps)? } else { None };
+        let Some(roots) = roots else {
+            self.abandon();
+            return Ok(None);
+        };
+        let kept: Vec<(u64, u32)> = steps.iter().map(|&step| packed(step)).zip(roots).collect();
+        Ok(Some(self.keep(&kept)))
+    }
+
+    /// Draws the conclusions of these steps; their roots.
+    fn conclusions(&mut self, steps: &[Step]) -> Result<Option<Vec<u32>>, Stop> {
+        self.nodes.reserve(steps.len() * self.rates.1 as usize / 100);
+        let mut worker = Worker::default();
+        let mut roots = Vec::with_capacity(steps.len());
+        for &step in steps {
+            let root = loop {
+                let root = |id: u32| self.roots[id as usize];
+                let drawn = match step {
+                    Step::Axiom(number) => {
+                        let axiom = &self.axioms[usize::from(number) - 1];
+                        Ok(Some(terms::store(axiom, &mut self.nodes)))
+                    }
+                    Step::Detach { major, minor } => worker.again(root(major), Some(root(minor)), &self.nodes),
+                    Step::Necessitate(premise) => worker.again(root(premise), None, &self.nodes),
+                };
+                match drawn {
+                    Ok(root) => break root,
+                    Err(Full) => {
+                        let more = (self.nodes.len() / 8).max(1 << 16);
+                        self.room(self.nodes.memory_with(more))?;
+                        self.nodes.reserve(more);
+                    }
+                }
+            };
+            match root {
+                Some(root) => roots.push(root),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(roots))
+    }
+
+    /// Prepares the search for instances; how many conclusions are to be looked at, in a fixed order.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub fn queries(&mut self) -> Result<usize, Stop> {
+        let Some(fresh) = &mut self.fresh else { return Ok(0) };
+        let filtered = self.options.unfiltered_from.is_none_or(|from| self.lengths.len() + 1 < from);
+        if !filtered || fresh.new.is_empty() {
+            return Ok(0);
+        }
+        let nodes = &self.nodes;
+        let is_new = Bits::new(nodes.len());
+        fresh.new.iter().for_each(|&(_, root)| is_new.add(root as usize));
+        let all: Vec<u32> = self.roots.iter().copied().chain(fresh.new.iter().map(|&(_, root)| root)).collect();
+        let threads = self.pool.current_num_threads();
+        let (sorted, trees) = self.pool.install(|| {
+            let sorted = order::sorted(&all, nodes);
+            drop(all);
+            let mut parts = threads;
+            loop {
+                let trees: Result<Vec<Tree>, TooLarge> =
+                    sorted.par_chunks(sorted.len().div_ceil(parts)).map(|part| Tree::build(part, nodes)).collect();
+                match trees {
+                    Ok(trees) => return (sorted, trees),
+                    Err(TooLarge) => parts *= 2,
+                }
+            }
+        });
+        fresh.queries = sorted.into_iter().filter(|&root| is_new.has(root as usize)).collect();
+        fresh.index = trees;
+        fresh.dropped = Bits::new(nodes.len());
+        Ok(fresh.queries.len())
+    }
+
+    /// Looks which conclusions of a range of the queries are proper instances; the answers are kept, and returned.
+    ///
+    /// # Errors
+    /// [`Stop::Cancelled`].
+    pub fn filter(&self, range: Range<usize>, stop: &(dyn Fn() -> bool + Sync)) -> Result<Vec<bool>, Stop> {
+        let Some(fresh) = &self.fresh else { return Ok(Vec::new()) };
+        let Some(queries) = fresh.queries.get(range) else { return Ok(Vec::new()) };
+        let answers: Result<Vec<Vec<bool>>, Stop> = self.pool.install(|| {
+            let chunks = queries.par_chunks(PATIENCE);
+            let answer = |search: &mut Search, chunk: &[u32]| {
+                if stop() {
+                    return Err(Stop::Cancelled);
+                }
+                let dropped = |&root: &u32| fresh.index.iter().any(|tree| tree.has_more_general(root, &self.nodes, search));
+                Ok(chunk.iter().map(dropped).collect())
+            };
+            chunks.map_init(Search::default, answer).collect()
+        });
+        let answers: Vec<bool> = answers?.into_iter().flatten().collect();
+        self.answer(queries, &answers);
+        Ok(answers)
+    }
+
+    fn answer(&self, queries: &[u32], answers: &[bool]) {
+        let Some(fresh) = &self.fresh else { return };
+        queries.iter().zip(answers).filter(|(_, dropped)| **dropped).for_each(|(&root, _)| fresh.dropped.add(root as usize));
+    }
+
+    /// Takes answers that [`Exhaustive::filter`] gave before, for queries from `start` on.
+    pub fn answered(&self, start: usize, answers: &[bool]) {
+        let queries = self.fresh.as_ref().and_then(|fresh| fresh.queries.get(start..start + answers.len()));
+        self.answer(queries.unwrap_or_default(), answers);
+    }
+
+    /// Keeps the conclusions that no answer dropped.
+    ///
+    /// # Errors
+    /// [`Stop::TooMany`].
+    pub fn finish(&mut self) -> Result<Length, Stop> {
+        let Fresh { counts, new, dropped, queries, index } = self.fresh.take().unwrap_or_default();
+        drop(index);
+        let filtered = !queries.is_empty();
+        drop(queries);
+        let all = new.len() as u64;
+        let ranks = &self.ranks;
+        let kept = new.into_iter().filter(|&(_, root)| !filtered || !dropped.has(root as usize));
+        let kept: Vec<(u64, u32)> = kept.map(|(key, root)| (packed(ranks.step(key)), root)).collect();
+        let removed = all - kept.len() as u64;
+        let kept = self.keep(&kept);
+        if self.len() >= MOST {
+            return Err(Stop::TooMany);
+        }
+        let Counts { candidates, invalid, bounded } = counts;
+        let duplicates = candidates - invalid - bounded - all;
+        Ok(Length { length: self.lengths.len(), kept, candidates, invalid, bounded, duplicates, removed })
+    }
+
+    /// Makes steps with these roots the next length. Nodes are numbered anew in a fixed order, and those that nobody needs go.
+    fn keep(&mut self, kept: &[(u64, u32)]) -> Range<u32> {
+        let first = self.roots.len() as u32;
+        let mut renumbered: Vec<u32> = vec![NONE; self.nodes.len() - self.solid];
+        let mut nodes: Vec<Node> = Vec::with_capacity(kept.len() * 3);
+        let solid = self.solid;
+        let mut open: Vec<u32> = Vec::new();
+        self.roots.reserve_exact(kept.len());
+        self.steps.reserve_exact(kept.len());
+        for &(step, root) in kept {
+            open.push(root);
+            while let Some(&id) = open.last() {
+                let Some(at) = (id as usize).checked_sub(solid).filter(|&at| renumbered[at] == NONE) else {
+                    open.pop();
+                    continue;
+                };
+                let Node { left, right } = self.nodes.get(id);
+                let is_open = |part: u32| (part as usize).checked_sub(solid).is_some_and(|at| renumbered[at] == NONE);
+                let parts = (left < TAGS && is_open(left), left != VARIABLE && is_open(right));
+                if parts.0 || parts.1 {
+                    open.extend(parts.1.then_some(right));
+                    open.extend(parts.0.then_some(left));
+                    continue;
+                }
+                let new = |part: u32| (part as usize).checked_sub(solid).map_or(part, |at| renumbered[at]);
+                let left = if left < TAGS { new(left) } else { left };
+                let right = if left == VARIABLE { right } else { new(right) };
+                renumbered[at] = (solid + nodes.len()) as u32;
+                nodes.push(Node { left, right });
+                open.pop();
+            }
+            let root = (root as usize).checked_sub(solid).map_or(root, |at| renumbered[at]);
+            self.roots.push(root);
+            self.steps.push(step);
+        }
+        drop(renumbered);
+        self.nodes.replace_from(solid, &nodes);
+        self.solid = self.nodes.len();
+        let kept = first..self.roots.len() as u32;
         self.lengths.push(kept.clone());
-        let Fresh { candidates, invalid, duplicates, .. } = *fresh;
-        Length { length: self.lengths.len(), kept, candidates, invalid, duplicates, removed }
-    }
-
-    /// Which of the new terms are proper instances of any term, old or new.
-    fn dropped(&self, base: usize, new: &[u32], stop: &mut dyn FnMut() -> bool) -> Result<Vec<bool>, Stop> {
-        let all = merged_by_bytes(&self.terms, &self.by_bytes, new);
-        let terms: Vec<&[u8]> = all.iter().map(|&id| self.terms.get(id)).collect();
-        let index = Instances::build(&terms)?;
-        let mut search = Search::default();
-        let mut dropped = vec![false; new.len()];
-        for ids in new.chunks(PATIENCE) {
-            if stop() {
-                return Err(Stop::Cancelled);
-            }
-            for &id in ids {
-                dropped[id as usize - base] = index.has_more_general(self.terms.get(id), &mut search);
-            }
-        }
-        Ok(dropped)
+        kept
     }
 }

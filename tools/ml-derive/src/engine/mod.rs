@@ -9,15 +9,25 @@
 //! ([`detach`]), which of them are there already ([`table`]) and which are instances of another ([`instances`]). What is drawn may be
 //! trusted only after `ml_logic::checker` has seen it, and that shares no code with this.
 
+pub mod bits;
+pub mod block;
+pub mod breadth;
+pub mod conclusion;
 pub mod detach;
 pub mod exhaustive;
+pub mod general;
 pub mod instances;
+pub mod known;
+pub mod length;
+pub mod nodes;
+pub mod order;
 pub mod packed;
 pub mod pairs;
 pub mod rank;
 pub mod saturate;
 pub mod score;
 pub mod table;
+pub mod terms;
 pub mod trial;
 
 use std::fmt;
@@ -31,6 +41,15 @@ pub enum Stop {
     TooLarge(usize),
     /// More terms than the engine has numbers for.
     TooMany,
+    /// More memory than is allowed, in bytes.
+    Memory {
+        /// That much is needed.
+        needed: usize,
+        /// So much may be used.
+        limit: usize,
+    },
+    /// The system grants no threads.
+    NoThreads,
 }
 
 impl fmt::Display for Stop {
@@ -38,6 +57,10 @@ impl fmt::Display for Stop {
         match self {
             Stop::Cancelled => f.write_str("interrupted"),
             Stop::TooLarge(limit) => write!(f, "a conclusion has more than {limit} symbols"),
+            Stop::Memory { needed, limit } => {
+                write!(f, "about {} MiB of memory are needed and {} MiB may be used", needed >> 20, limit >> 20)
+            }
+            Stop::NoThreads => f.write_str("the system grants no threads"),
             Stop::TooMany => f.write_str("more conclusions than the engine has numbers for"),
         }
     }

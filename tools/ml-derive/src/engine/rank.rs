@@ -54,6 +54,18 @@ impl Ranks {
         }
     }
 
+    /// What a key of these ranks stands for; `None` when it is the key of nothing.
+    pub fn checked_step(&self, key: u64) -> Option<Step> {
+        let low = key & ((1 << CLASS_BITS) - 1);
+        let known = |rank: u64| (rank as usize) < self.order.len();
+        let sound = match key >> CLASS_BITS {
+            1 => known(low >> RANK_BITS) && known(low & ((1 << RANK_BITS) - 1)),
+            2 => known(low),
+            _ => false,
+        };
+        sound.then(|| self.step(key))
+    }
+
     /// The key of a proof whose premises have ranks.
     pub fn key(&self, step: Step) -> u64 {
         match step {
@@ -63,14 +75,23 @@ impl Ranks {
         }
     }
 
-    /// Takes in the proofs from the number of the last one on: their keys by the ranks until now, which are in order, and all `steps`.
-    pub fn extend(&mut self, keys: &[u64], steps: &[Step]) {
-        let first = self.order.len() as u32;
-        let mut merged = Vec::with_capacity(self.order.len() + keys.len());
-        let mut new = keys.iter().zip(first..).peekable();
+    /// How many proofs have ranks.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether none has.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Takes in the proofs up to number `len`; the new ones are in the order of their notation and their premises have ranks.
+    pub fn extend(&mut self, len: usize, step: impl Fn(u32) -> Step) {
+        let mut merged = Vec::with_capacity(len);
+        let mut new = (self.order.len() as u32..len as u32).map(|id| (self.key(step(id)), id)).peekable();
         for &old in &self.order {
-            let key = self.key(steps[old as usize]);
-            while let Some((_, id)) = new.next_if(|(new, _)| **new < key) {
+            let key = self.key(step(old));
+            while let Some((_, id)) = new.next_if(|&(new, _)| new < key) {
                 merged.push(id);
             }
             merged.push(old);

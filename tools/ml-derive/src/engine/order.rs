@@ -1,0 +1,55 @@
+//! Terms in the order of their bytes, level by level ([`super::breadth`]), without having all bytes at once.
+
+use super::breadth::{PREFIX, Reader, is_whole, prefix};
+use super::nodes::Nodes;
+use rayon::prelude::*;
+
+/// Terms whose first symbols are worked out at a time.
+const CHUNK: usize = 1 << 12;
+
+/// Further bytes that are compared at first; then twice as many each time.
+const MORE: usize = 20;
+
+/// The terms at these roots, which are different, in the order of their bytes. Uses the threads of the pool that it is called in.
+pub fn sorted(roots: &[u32], graph: &Nodes) -> Vec<u32> {
+    let keyed = roots.par_iter().with_min_len(CHUNK).map_init(Reader::default, |reader, &root| (prefix(reader, root, graph), root));
+    let mut keyed: Vec<(u64, u32)> = keyed.collect();
+    keyed.par_sort_unstable();
+    let runs = keyed.par_chunk_by_mut(|a, b| a.0 == b.0).filter(|run| run.len() > 1);
+    runs.for_each_init(Reader::default, |reader, run| {
+        let same = if is_whole(run[0].0) { PREFIX } else { 0 };
+        let mut roots: Vec<u32> = run.iter().map(|&(_, root)| root).collect();
+        sort_from(&mut roots, same, MORE, reader, graph);
+        for (place, root) in run.iter_mut().zip(roots) {
+            place.1 = root;
+        }
+    });
+    keyed.into_iter().map(|(_, root)| root).collect()
+}
+
+/// Sorts terms whose first `same` bytes are equal, by so many `more` and, where they are equal too, by those that follow.
+fn sort_from(roots: &mut [u32], same: usize, more: usize, reader: &mut Reader, graph: &Nodes) {
+    let mut bytes: Vec<u8> = Vec::with_capacity(roots.len() * more);
+    // Each term with the place of its bytes.
+    let mut placed: Vec<(usize, usize, u32)> = Vec::with_capacity(roots.len());
+    for &root in roots.iter() {
+        reader.begin(root);
+        reader.read(same + more, graph);
+        let start = bytes.len();
+        bytes.extend(reader.bytes().iter().skip(same).take(more));
+        placed.push((start, bytes.len(), root));
+    }
+    let of = |term: &(usize, usize, u32)| &bytes[term.0..term.1];
+    placed.sort_unstable_by(|a, b| of(a).cmp(of(b)));
+    for (root, term) in roots.iter_mut().zip(&placed) {
+        *root = term.2;
+    }
+    let mut start = 0;
+    for equal in placed.chunk_by(|a, b| of(a) == of(b)) {
+        let end = start + equal.len();
+        if equal.len() > 1 {
+            sort_from(&mut roots[start..end], same + more, more * 2, reader, graph);
+        }
+        start = end;
+    }
+}
