@@ -99,11 +99,10 @@ pub fn named() -> impl Iterator<Item = (&'static Formula, &'static str)> {
     NAMES.iter().map(|(formula, name)| (formula, name.as_str()))
 }
 
-/// What may be said of a statement with a proof of `length` symbols when nothing was searched through. Only what no shorter proof can prove
-/// is minimal: an axiom, or the conclusion of a single step, as long as it is no axiom (nor, as the caller makes sure, an instance of one).
-pub fn length_label(length: usize, necessitation: bool) -> String {
-    match (length, necessitation) {
-        (1, _) | (3, false) | (2, true) => format!("minimal up to {length}"),
+/// What may be said of a proof of `length` symbols when nothing was searched through for a shorter one: only an axiom has none for sure.
+pub fn length_label(length: usize) -> String {
+    match length {
+        1 => "minimal up to 1".to_owned(),
         _ => format!("proof of length {length} known"),
     }
 }
@@ -180,11 +179,8 @@ mod tests {
     }
 
     #[test]
-    fn only_what_cannot_be_shorter_is_minimal() {
-        assert_eq!(length_label(1, false), "minimal up to 1");
-        assert_eq!(length_label(3, false), "minimal up to 3");
-        assert_eq!(length_label(5, false), "proof of length 5 known");
-        assert_eq!(length_label(2, true), "minimal up to 2");
-        assert_eq!(length_label(3, true), "proof of length 3 known", "N of an axiom is shorter");
+    fn only_an_axiom_is_minimal_unsearched() {
+        assert_eq!(length_label(1), "minimal up to 1");
+        assert_eq!(length_label(3), "proof of length 3 known");
     }
 }

@@ -142,6 +142,9 @@ pub struct Statement {
     /// What is known of the proof's length: `minimal up to 9`, `proof of length 13 known`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// What logicians call it: `*2.08 Id, identity`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Name of the theory in the ledger: `Propositional`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub theory: Option<String>,

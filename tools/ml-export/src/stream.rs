@@ -9,7 +9,7 @@ use ml_common::stage::{Done, Stage};
 use ml_common::{Class, Failure, Result, Status};
 use ml_ledger::proof_term;
 use ml_ledger::statements::{self, Stored};
-use ml_logic::print;
+use ml_logic::{print, theorems};
 use postgres::Transaction;
 use std::io;
 use std::path::Path;
@@ -105,6 +105,10 @@ fn record(stored: Stored) -> Statement {
         (None, None) if stored.is_axiom => (Some("1".to_owned()), vec![stored.canonical.clone()]),
         (None, None) => (None, Vec::new()),
     };
+    // A proof that nobody compared with others: nothing but an axiom is said to have no shorter one.
+    let length = term.as_ref().map(|term| term.proof.as_str().len()).or(stored.is_axiom.then_some(1));
+    let label = length.map(theorems::length_label);
+    let name = stored.canonical.parse().ok().and_then(|formula| theorems::name(&formula)).map(str::to_owned);
     Statement {
         hash: stored.hash,
         statement: stored.canonical,
@@ -114,7 +118,8 @@ fn record(stored: Stored) -> Statement {
         depth: stored.depth.and_then(|depth| u64::try_from(depth).ok()),
         proof_length: proof.as_ref().map(|proof| proof.len() as u64),
         proof: proof.filter(|proof| proof.len() <= MAX_PROOF_BYTES),
-        label: None,
+        label,
+        name,
         theory: stored.theory,
         truth: stored.status,
         created_at: stored.created_at,
