@@ -5,6 +5,7 @@
 
 use ml_common::exit::TABLE;
 use ml_common::settings::{KEYS, Kind};
+use ml_logic::systems::{NAMED, Semantics};
 use ml_tests::schema::{closed_schema, open_schema};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -123,6 +124,28 @@ fn settings_reference() {
         text.push_str(&format!("| `{}` | {kind} | {default} | {} |\n", key.name, key.doc));
     }
     stands("settings.md", &text);
+}
+
+#[test]
+fn axiom_systems() {
+    let mut text = format!(
+        "# Axiom systems\n\n{NOTE}The names that `--axioms` and `DERIVE_AXIOMS` take. The rule is condensed detachment; where it is said, from A\n"
+    );
+    text.push_str("follows `[]A`, too. The first axiom is `1` in a D-proof. Polish notation: `C` implication, `N` negation, `K` conjunction,\n`A` disjunction, `L` necessity. Formulas may be written instead of a name, in this notation or as `p->q->p`.\n\n");
+    text.push_str("Derived statements are tested by truth tables, in modal systems by the models of S5. For a system that proves less than\nwhat is valid there the test is one-sided: it can refute a derivation, and never confirm one.\n");
+    for systems in NAMED.chunk_by(|a, b| a.logic == b.logic) {
+        text.push_str(&format!("\n## {}\n", systems[0].logic));
+        match systems.iter().all(|system| system.necessitation && system.semantics == Semantics::S5) {
+            true => text.push_str("\nWith necessitation.\n"),
+            false => assert!(systems.iter().all(|system| !system.necessitation && system.semantics == Semantics::Classical)),
+        }
+        text.push_str("\n| name | axioms | what it is | source |\n|---|---|---|---|\n");
+        for system in systems {
+            let axioms = system.axioms.replace(',', ", ");
+            text.push_str(&format!("| `{}` | `{axioms}` | {} | {} |\n", system.name, system.about, system.source));
+        }
+    }
+    stands("systems.md", &text);
 }
 
 #[test]

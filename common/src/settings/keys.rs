@@ -62,7 +62,7 @@ pub const KEYS: &[Key] = &[
     ),
     key("QUEUE_KEY", Kind::Text, Some("ml:jobs"), "Redis list that carries the verification jobs."),
     key("QUEUE_MAX", Kind::Count, Some("1000"), "ml-derive never lengthens the queue beyond this; ml-health warns above it."),
-    key("DERIVE_AXIOMS", Kind::Text, Some("frege"), "Axiom system of the nightly derivation: a name or formulas."),
+    key("DERIVE_AXIOMS", Kind::Text, Some("frege"), "Axiom system of the nightly derivation: a name (docs/systems.md) or formulas."),
     key("DERIVE_STEPS", Kind::Count, Some("300"), "Steps that a nightly derivation makes at most."),
     key("DERIVE_DEPTH_MAX", Kind::Count, Some("4"), "No statement with a deeper proof is added (axioms have depth 0)."),
     key("DERIVE_MAX_BREADTH", Kind::Count, Some("500"), "Statements that one step adds at most."),

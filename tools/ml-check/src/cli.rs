@@ -5,9 +5,9 @@ use crate::lines;
 use ml_common::platform;
 use ml_common::record::{Body, Record};
 use ml_common::stage::{Common, Done, InputUse, Stage};
-use ml_common::{Result, Tool};
+use ml_common::{Class, Failure, Result, Tool};
 use std::cell::OnceCell;
-use std::io::BufRead;
+use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 
 /// Prove theorems once more, with a small checker that knows nothing of the engine
@@ -46,7 +46,8 @@ impl Tool for Cli {
     }
 
     fn input(&self) -> InputUse {
-        if self.files.is_empty() && !self.proofs_on_stdin() { InputUse::Needed } else { InputUse::OnRequest }
+        let records = self.files.is_empty() && !self.nothing_to_read() && !self.proofs_on_stdin();
+        if records { InputUse::Needed } else { InputUse::OnRequest }
     }
 
     fn see(&mut self, record: &Record, stage: &Stage) -> Result<()> {
@@ -58,6 +59,10 @@ impl Tool for Cli {
     }
 
     fn act(&mut self, stage: &Stage) -> Result<Done> {
+        if self.nothing_to_read() {
+            return Err(Failure::new(Class::Usage, "there is nothing to check")
+                .hint("name files of D-proofs, or pipe theorems into it: ml-export statements -o - | ml-check"));
+        }
         self.bench(stage)?;
         match self.bench.take() {
             Some(bench) => act::act(self, bench, stage),
@@ -73,6 +78,12 @@ impl Cli {
             None => Bench::new(self, stage)?,
         };
         Ok(self.bench.insert(bench))
+    }
+
+    /// No file is named, and nobody but a person could type something in.
+    fn nothing_to_read(&self) -> bool {
+        let common = &self.common;
+        self.files.is_empty() && (common.no_input || common.input.is_none() && std::io::stdin().is_terminal())
     }
 
     /// Whether standard input holds D-proofs. Looks at its first bytes without taking them, waiting until there are some.

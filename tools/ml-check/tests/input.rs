@@ -150,7 +150,7 @@ fn files_that_cannot_be_read() {
     let records = folder.path().join("stream.jsonl");
     std::fs::write(&records, stream(identity("DD211"))).unwrap();
     let path = records.display().to_string();
-    for args in [&["nowhere.txt"][..], &["/"], &[&path]] {
+    for args in [&["nowhere.txt"][..], &["/"], &[&path], &["--no-input"]] {
         let output = Tool::new("ml-check").args(args).run().expect_code(64);
         assert!(output.end()["hint"].is_string() && output.end()["error_class"] == "usage", "{args:?}");
     }

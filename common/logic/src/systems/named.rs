@@ -83,7 +83,13 @@ pub const NAMED: &[Named] = &[
         "Meredith, Single axioms for the systems (C,N), (C,O) and (A,N) of the two-valued propositional calculus, J. Computing Systems 1, 1953",
         "The first single axiom of 21 symbols; none is shorter.",
     ),
-    of(CLASSICAL, "walsh1", "CCpCCNpqrCsCCNtCrtCpt", WALSH, "The first of six further single axioms as short as Meredith's."),
+    of(
+        CLASSICAL,
+        "walsh1",
+        "CCpCCNpqrCsCCNtCrtCpt",
+        WALSH,
+        "The first of six further single axioms as short as Meredith's, numbered as pmGenerator does.",
+    ),
     of(CLASSICAL, "walsh2", "CpCCqCprCCNrCCNstqCsr", WALSH, "The second of them."),
     of(CLASSICAL, "walsh3", "CpCCNqCCNrsCptCCtqCrq", WALSH, "The third of them."),
     of(CLASSICAL, "walsh4", "CpCCNqCCNrsCtqCCrtCrq", WALSH, "The fourth of them."),
@@ -93,14 +99,14 @@ pub const NAMED: &[Named] = &[
         CLASSICAL,
         "kleene",
         "CpCqp,CCpqCCpCqrCpr,CpCqKpq,CKpqp,CKpqq,CpApq,CpAqp,CCpqCCrqCAprq,CCpqCCpNqNp,CNNpp",
-        "Kleene, Introduction to Metamathematics, 1952, § 19",
+        "Kleene, Introduction to Metamathematics, 1952",
         "With conjunction and disjunction; the last axiom alone makes it classical.",
     ),
     of(
         IMPLICATION,
         "tarski-bernays",
         "CCpqCCqrCpr,CpCqp,CCCpqpp",
-        "Łukasiewicz and Tarski, Untersuchungen über den Aussagenkalkül, 1930, § 4, crediting Tarski and Bernays",
+        "Łukasiewicz and Tarski, Untersuchungen über den Aussagenkalkül, 1930, crediting Tarski and Bernays",
         "Syllogism, weakening and Peirce's law: all tautologies of implication alone.",
     ),
     of(
@@ -131,7 +137,7 @@ pub const NAMED: &[Named] = &[
         POSITIVE,
         "hilbert-bernays",
         "CpCqp,CCpCpqCpq,CCpqCCqrCpr",
-        "Hilbert and Bernays, Grundlagen der Mathematik I, 1934, § 3",
+        "Hilbert and Bernays, Grundlagen der Mathematik I, 1934",
         "Weakening, contraction and syllogism, with the same theorems as hilbert-ks.",
     ),
     of(
@@ -159,14 +165,14 @@ pub const NAMED: &[Named] = &[
         INTUITIONISTIC,
         "intuitionistic",
         "CpCqp,CCpqCCpCqrCpr,CpCqKpq,CKpqp,CKpqq,CpApq,CpAqp,CCpqCCrqCAprq,CCpqCCpNqNp,CNpCpq",
-        "Heyting, Die formalen Regeln der intuitionistischen Logik, 1930, as in Kleene, Introduction to Metamathematics, 1952, §§ 19 and 23",
+        "Heyting, Die formalen Regeln der intuitionistischen Logik, 1930, as in Kleene, Introduction to Metamathematics, 1952",
         "With all four connectives.",
     ),
     of(
         INTUITIONISTIC,
         "intuitionistic-negation",
         "CpCqp,CCpCqrCCpqCpr,CCpNpNp,CNpCpq",
-        "The axioms ax-1, ax-2, ax-in1 and ax-in2 of Metamath's iset.mm, 2015",
+        "Carneiro, Metamath's database iset.mm, 2015: ax-1, ax-2, ax-in1 and ax-in2",
         "Intuitionistic implication and negation without the other connectives.",
     ),
     of(
@@ -210,7 +216,7 @@ pub const NAMED: &[Named] = &[
         "bbi",
         "CCpqCCrpCrq,CCpqCCqrCpr,Cpp",
         BELNAP,
-        "B, B' and I: T without contraction, where only p->p has a converse (P-W).",
+        "B, B' and I: T without contraction, P-W, in which no two different formulas imply each other.",
     ),
     of(
         MANY_VALUED,
@@ -259,7 +265,7 @@ pub const NAMED: &[Named] = &[
     modal(
         "kd45",
         "CpCqp,CCpCqrCCpqCpr,CCNpNqCqp,CLCpqCLpLq,CLpNLNp,CLpLLp,CNLpLNLp",
-        "Hintikka, Knowledge and Belief, 1962, with negative introspection as in Fagin, Halpern, Moses and Vardi, Reasoning About Knowledge, 1995",
+        "Fagin, Halpern, Moses and Vardi, Reasoning About Knowledge, 1995",
         "D with both introspections; logic of belief.",
     ),
     modal(
