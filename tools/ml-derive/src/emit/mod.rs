@@ -3,11 +3,11 @@
 mod write;
 
 use crate::cli::Cli;
-use crate::given::{Claim, Claims, Statements};
+use crate::given::{Claim, Refused, Statements};
 use clap::ValueEnum;
-use ml_common::record::{self, Check};
+use ml_common::record;
 use ml_common::stage::{Done, Stage};
-use ml_common::{Class, Exit, Failure, Result, Status};
+use ml_common::{Class, Failure, Result, Status};
 use ml_logic::dag::Step;
 use ml_logic::emit::Development;
 use ml_logic::{DProof, Error, Formula, Library, Limits, System, is_instance};
@@ -46,59 +46,33 @@ pub struct Args {
 pub fn act(cli: &Cli, args: &Args, stage: &Stage) -> Result<Done> {
     let claims = cli.claims(&args.statements, stage)?;
     let given = claims.claims.len();
-    let mut collection = Collection::new(claims.system.clone());
-    let mut refused = Vec::new();
+    let (mut collection, mut refused) = (Collection::new(claims.system.clone()), Refused::default());
     for (count, claim) in claims.claims.iter().enumerate() {
         if count % PATIENCE == 0 {
             stage.cancel.check()?;
         }
         if let Err(reason) = collection.take(claim)? {
-            refused.push(format!("{}: {reason}", claim.place));
+            refused.push(&claim.place, &reason);
         }
     }
-    if collection.lines.is_empty() {
-        return Err(nothing(&claims, &refused));
+    let mut theorems = 0;
+    let nothing = collection.lines.is_empty();
+    if !nothing {
+        theorems = collection.write(&Wish { formats: args.formats.clone(), dir: args.dir.clone() }, stage)?;
     }
-    let theorems = collection.write(&Wish { formats: args.formats.clone(), dir: args.dir.clone() }, stage)?;
-    let missing = match claims.without {
+    let without = match claims.without {
         0 => String::new(),
         without => format!("; {without} statements came without a proof"),
     };
-    let done = Done::ok(format!("{theorems} theorems written out from {given} proofs{missing}"))
+    let would = if stage.dry_run { "would be written" } else { "written" };
+    let mut done = Done::ok(format!("{theorems} theorems {would} out from {given} proofs{without}"))
         .metric("proofs", given)
         .metric("theorems", theorems)
-        .metric("without_proof", claims.without)
-        .metric("refused", refused.len());
-    if refused.is_empty() {
-        return Ok(done);
+        .metric("without_proof", claims.without);
+    if stage.dry_run {
+        done.status = Some(Status::Planned);
     }
-    let count = refused.len();
-    refused.truncate(5);
-    stage.check(
-        Status::Warn,
-        Check {
-            id: "checker".into(),
-            value: Some(count.into()),
-            unit: Some("proofs".into()),
-            warn: Some(0.into()),
-            summary: format!("{count} proofs are not written out, as they do not prove what they should"),
-            hint: Some("look at where they come from, and at the axioms".into()),
-            evidence: refused,
-            ..Check::default()
-        },
-    );
-    let done = Done { exit: Exit::GENERAL, status: Some(Status::Warn), ..done };
-    Ok(Done { hint: Some("the rest is written out; the check above says which proofs are not".into()), ..done })
-}
-
-fn nothing(claims: &Claims, refused: &[String]) -> Failure {
-    let axioms: Vec<String> = claims.system.axioms.iter().map(ToString::to_string).collect();
-    match refused.first() {
-        Some(first) => Failure::new(Class::General, format!("no proof proves what it should from these axioms; {first}"))
-            .hint(format!("the axioms are {}; --axioms names others", axioms.join(", "))),
-        None => Failure::new(Class::General, format!("{} statements came, and none with a proof", claims.without))
-            .hint("ml-export statements -o - gives proofs where the ledger holds any from these axioms"),
-    }
+    refused.end(done, &claims.system, nothing, stage)
 }
 
 /// The lines of the proofs that are to be written out.
