@@ -24,7 +24,10 @@ fn statements_are_records_between_start_and_end() {
         assert_eq!((theorem["hash"].as_str(), theorem["depth"].as_u64(), theorem["rule"].as_str()), (Some(hash), Some(2), Some("mp")));
         assert_eq!((theorem["proof"].as_str(), theorem["proof_length"].as_u64()), (Some("DD211"), Some(5)));
         assert_eq!(theorem["axioms"], json!(["p->q->p", "(p->q->r)->(p->q)->p->r"]));
-        assert_eq!((theorem["label"].as_str(), one("p->q->p")["label"].as_str()), (Some("proof of length 5 known"), Some("minimal up to 1")));
+        assert_eq!(
+            (theorem["label"].as_str(), one("p->q->p")["label"].as_str()),
+            (Some("proof of length 5 known"), Some("minimal up to 1"))
+        );
         assert_eq!(theorem["name"], "*2.08 Id, identity; has the instance *2.11, *2.53, *2.54");
         assert_eq!((theorem["parents"].as_array().unwrap().len(), theorem["theory"].as_str()), (2, Some("Propositional")));
         let axiom = one("p->q->p");
