@@ -19,11 +19,11 @@ const MOST_AXIOMS: u64 = 1 << 20;
 #[derive(Clone, Debug, Default, clap::Parser)]
 #[command(name = "ml-derive", about)]
 pub struct Cli {
-    /// A named system (frege, hilbert-ks, meredith, walsh1, walsh2, s5), formulas with commas between them, or `-` to read formulas from
+    /// A named system (docs/systems.md lists them), formulas with commas between them, or `-` to read formulas from
     /// standard input [default: DERIVE_AXIOMS]
     #[arg(long, value_name = "SYSTEM", global = true)]
     pub axioms: Option<String>,
-    /// Let `[]A` follow from A (s5 does so by itself)
+    /// Let `[]A` follow from A (the modal systems do so by themselves)
     #[arg(long, global = true)]
     pub necessitation: bool,
     /// Use no database: derive everything with a proof of up to --max-length symbols
