@@ -7,7 +7,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A tool that has waited so long without a byte says so.
@@ -43,33 +42,44 @@ pub(super) fn open_input<T: Tool>(
     }
 }
 
-/// Says on stderr when nothing arrives for long; a person may have forgotten that the tool reads its input.
-pub(super) struct Watched {
-    input: Box<dyn Read + Send>,
-    heard: Arc<AtomicBool>,
-}
+/// Says on stderr when nothing arrives for long, until it is dropped; a person may have forgotten that the tool reads its input.
+pub struct Waiting(#[allow(dead_code, reason = "its end is what counts")] Arc<()>);
 
-impl Watched {
-    pub(super) fn new(input: Box<dyn Read + Send>) -> Watched {
-        let heard = Arc::new(AtomicBool::new(false));
-        let listener = Arc::clone(&heard);
+impl Waiting {
+    /// Waiting begins.
+    #[must_use]
+    pub fn begin() -> Waiting {
+        let alive = Arc::new(());
+        let waiting = Arc::downgrade(&alive);
         std::thread::spawn(move || {
             let until = Instant::now() + PATIENCE;
-            while !listener.load(Ordering::Relaxed) && Arc::strong_count(&listener) > 1 {
+            while waiting.strong_count() > 0 {
                 if Instant::now() >= until {
                     return log::warn!("still waiting for records on standard input; --no-input would not");
                 }
                 std::thread::sleep(Duration::from_millis(100));
             }
         });
-        Watched { input, heard }
+        Waiting(alive)
+    }
+}
+
+/// An input of which it is said when nothing arrives for long.
+pub(super) struct Watched {
+    input: Box<dyn Read + Send>,
+    waiting: Option<Waiting>,
+}
+
+impl Watched {
+    pub(super) fn new(input: Box<dyn Read + Send>) -> Watched {
+        Watched { input, waiting: Some(Waiting::begin()) }
     }
 }
 
 impl Read for Watched {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let n = self.input.read(out)?;
-        self.heard.store(true, Ordering::Relaxed);
+        self.waiting = None;
         Ok(n)
     }
 }

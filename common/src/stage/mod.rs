@@ -17,6 +17,7 @@ use crate::redact;
 use crate::settings::Settings;
 use crate::signal::Cancel;
 pub use args::{After, Common, FailOn, Output};
+pub use input::Waiting;
 use out::Out;
 pub use run::{Io, run};
 use std::io::Write;

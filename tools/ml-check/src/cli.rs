@@ -4,7 +4,7 @@ use crate::act::{self, Bench};
 use crate::lines;
 use ml_common::platform;
 use ml_common::record::{Body, Record};
-use ml_common::stage::{Common, Done, InputUse, Stage};
+use ml_common::stage::{Common, Done, InputUse, Stage, Waiting};
 use ml_common::{Class, Failure, Result, Tool};
 use std::cell::OnceCell;
 use std::io::{BufRead, IsTerminal};
@@ -92,7 +92,10 @@ impl Cli {
         if !self.files.is_empty() || common.no_input || common.input.is_some() {
             return false;
         }
-        let look = || platform::stdin_holds_records() && std::io::stdin().lock().fill_buf().is_ok_and(lines::look_like_proofs);
+        let look = || {
+            let _waiting = Waiting::begin();
+            platform::stdin_holds_records() && std::io::stdin().lock().fill_buf().is_ok_and(lines::look_like_proofs)
+        };
         *self.proofs.get_or_init(look)
     }
 }
