@@ -10,7 +10,7 @@ use ml_common::people;
 use ml_common::record::{MAX_PROOF_BYTES, Map, Statement, Step};
 use ml_common::stage::{Done, Output, Stage};
 use ml_common::{Class, Failure, Result, Status};
-use ml_logic::{Limits, System, hash};
+use ml_logic::{Limits, System, hash, theorems};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -164,6 +164,7 @@ impl Run<'_> {
                         depth: Some(u64::from(self.proofs.height(id))),
                         proof: (proof.len() <= MAX_PROOF_BYTES).then(|| proof.to_owned()),
                         proof_length: Some(proof.len() as u64),
+                        name: theorems::name(&formula).map(str::to_owned),
                         label: Some(format!("minimal up to {}", length.length)),
                         ..Statement::default()
                     },

@@ -21,6 +21,9 @@ pub trait Pairs {
 
     /// So many pairs had no conclusion.
     fn fail(&mut self, pairs: u64);
+
+    /// A pair has a conclusion, and it is too large.
+    fn too_large(&mut self);
 }
 
 /// Detaches every major from every minor. `stop` is asked between blocks, which take a few milliseconds.
@@ -47,9 +50,11 @@ pub fn detach_all<P: Pairs>(
             detacher.load_minors(minors.iter().map(|&id| pairs.premise(id)));
             for (j, &minor) in minors.iter().enumerate() {
                 for (i, &major) in majors.iter().enumerate() {
-                    match detacher.detach(i, j, &mut conclusion)? {
-                        true => pairs.conclude(major, minor, &conclusion)?,
-                        false => pairs.fail(1),
+                    match detacher.detach(i, j, &mut conclusion) {
+                        Ok(true) => pairs.conclude(major, minor, &conclusion)?,
+                        Ok(false) => pairs.fail(1),
+                        Err(Stop::TooLarge(_)) => pairs.too_large(),
+                        Err(stop) => return Err(stop),
                     }
                 }
             }

@@ -29,7 +29,7 @@ pub struct Bounds {
     pub height: u32,
     /// No statement with a longer proof, in symbols.
     pub proof_length: u64,
-    /// No pair may have a conclusion with more symbols; see [`Stop::TooLarge`].
+    /// No statement with more symbols.
     pub max_symbols: usize,
 }
 
@@ -53,8 +53,10 @@ pub struct Fact {
 pub struct Level {
     /// Pairs (and necessitations) that were tried.
     pub candidates: u64,
-    /// Of those, pairs without a conclusion, or with too long a proof.
+    /// Of those, pairs without a conclusion.
     pub invalid: u64,
+    /// Of those, conclusions that are too large, or have too long a proof, whether they were known or not.
+    pub left_out: u64,
     /// Of those, conclusions that were known or came more than once.
     pub duplicates: u64,
     /// Of those, instances of others.

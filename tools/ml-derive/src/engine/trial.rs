@@ -59,6 +59,11 @@ impl Pairs for Trial<'_> {
         self.level.candidates += pairs;
         self.level.invalid += pairs;
     }
+
+    fn too_large(&mut self) {
+        self.level.candidates += 1;
+        self.level.left_out += 1;
+    }
 }
 
 impl<'s> Trial<'s> {
@@ -79,7 +84,7 @@ impl<'s> Trial<'s> {
             facts.fold((0, 1u64), |(height, length), fact| (fact.height.max(height), length.saturating_add(fact.proof_length)));
         let proof = Proof { height: height + 1, length, step };
         if length > self.bounds.proof_length {
-            self.level.invalid += 1;
+            self.level.left_out += 1;
             return Ok(());
         }
         let hash = hash(conclusion);

@@ -16,7 +16,7 @@ use ml_common::stage::{Done, Output, Stage};
 use ml_common::{Class, Exit, Failure, Result, Status, pg, redis};
 use ml_ledger::theories::{self, Theory};
 use ml_ledger::{Shape, runs};
-use ml_logic::{Limits, System};
+use ml_logic::{Limits, System, hash};
 use plan::{Budget, Stopped};
 use postgres::Client;
 use record::Outcome;
@@ -38,6 +38,10 @@ struct Ledger<'a> {
 struct Derived {
     steps: u32,
     cut: u64,
+    /// Conclusions that are too large, or have too long a proof.
+    left_out: u64,
+    /// New statements that have names: hash and name.
+    named: Vec<(String, &'static str)>,
     stopped: Stopped,
 }
 
@@ -132,59 +136,74 @@ fn stock_step(stock: &Stock, began: Instant) -> Step {
     let open = facts.iter().filter(|fact| !fact.closed).count();
     let inert = match stock.inert {
         0 => String::new(),
-        inert => format!("; {inert} theorems have no proof from these axioms on record, and nothing is built on them"),
+        inert => format!("; {inert} theorems have no proof from these axioms that can be built on"),
     };
+    let unreadable = match stock.unreadable {
+        0 => String::new(),
+        unreadable => format!("; {unreadable} theorems are no formulas that can be read, and may be derived once more"),
+    };
+    let metrics = [("facts", live as u64), ("open", open as u64), ("inert", stock.inert), ("unreadable", stock.unreadable)];
     Step {
         id: "stock".into(),
         rows: Some(live as u64),
         duration_ms: Some(millis(began)),
-        summary: format!("{live} facts to build on, {open} of them not yet tried{inert}"),
-        metrics: Map::from([("facts".into(), live.into()), ("open".into(), open.into()), ("inert".into(), stock.inert.into())]),
+        summary: format!("{live} facts to build on, {open} of them not yet tried{inert}{unreadable}"),
+        metrics: metrics.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
         ..Step::default()
     }
 }
 
 fn derive(stock: &mut Stock, budget: &Budget, stage: &Stage) -> Result<Derived> {
-    let (mut steps, mut cut) = (0, 0);
+    let mut derived = Derived { steps: 0, cut: 0, left_out: 0, named: Vec::new(), stopped: Stopped::Saturated };
     let mut added = u32::try_from(stock.missing_axioms.len()).unwrap_or(u32::MAX);
     loop {
-        if let Some(stopped) = plan::exhausted(budget, steps, added) {
-            return Ok(Derived { steps, cut, stopped });
+        if let Some(stopped) = plan::exhausted(budget, derived.steps, added) {
+            return Ok(Derived { stopped, ..derived });
         }
         let began = Instant::now();
         let breadth = budget.breadth.min(budget.total - added) as usize;
         let level = stock.saturation.step(breadth, &mut || stage.cancel.is_set()).map_err(|stop| match (stage.cancel.check(), stop) {
             (Err(interrupted), Stop::Cancelled) => interrupted,
-            _ => Failure::new(Class::General, format!("the derivation cannot go on: {stop}")).hint("lower DERIVE_DEPTH_MAX"),
+            _ => Failure::new(Class::General, format!("the derivation cannot go on: {stop}"))
+                .hint("lower DERIVE_DEPTH_MAX, so that fewer statements are premises"),
         })?;
         let Some(level) = level else {
             let stopped = if stock.saturation.bounded_by_height() { Stopped::Depth } else { Stopped::Saturated };
-            return Ok(Derived { steps, cut, stopped });
+            return Ok(Derived { stopped, ..derived });
         };
-        steps += 1;
+        derived.steps += 1;
         added += level.added.len() as u32;
-        cut = level.cut;
-        stage.step(Status::Ok, level_step(steps, &level, began));
+        derived.cut = level.cut;
+        derived.left_out += level.left_out;
+        let named: Vec<(u32, &'static str)> = level.added.clone().filter_map(|id| Some((id, stock.saturation.name(id)?))).collect();
+        stage.step(Status::Ok, level_step(derived.steps, &level, &named, began));
+        let hash = |id| stock.saturation.formula(id).map(|formula| hash::statement(&formula));
+        derived.named.extend(named.into_iter().filter_map(|(id, name)| Some((hash(id)?, name))));
     }
 }
 
-fn level_step(number: u32, level: &Level, began: Instant) -> Step {
+fn level_step(number: u32, level: &Level, named: &[(u32, &str)], began: Instant) -> Step {
     let kept = level.added.len();
-    let metrics: [(&str, u64); 8] = [
+    let metrics: [(&str, u64); 10] = [
         ("candidates", level.candidates),
         ("invalid", level.invalid),
         ("duplicates", level.duplicates),
         ("instances", level.instances),
         ("new", level.new),
+        ("left_out", level.left_out),
         ("kept", kept as u64),
+        ("named", named.len() as u64),
         ("cut", level.cut),
         ("depth", u64::from(level.height)),
     ];
+    // The first of a formula's names is enough here.
+    let names: Vec<&str> = named.iter().map(|(_, name)| name.split([',', ';']).next().unwrap_or(name)).collect();
     Step {
         id: format!("level-{number}"),
         rows: Some(kept as u64),
         duration_ms: Some(millis(began)),
         summary: format!("{kept} statements kept of {} new from {} pairs, {} wait", level.new, level.candidates, level.cut),
+        labels: (!named.is_empty()).then(|| ("named".to_owned(), names.join("; ").into())).into_iter().collect(),
         metrics: metrics.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
         ..Step::default()
     }
@@ -273,9 +292,11 @@ fn finish(
     .metric("new_statements", outcome.new_statements)
     .metric("max_depth", outcome.max_depth)
     .metric("enqueued", pushed.enqueued)
-    .metric("cut", derived.cut);
+    .metric("cut", derived.cut)
+    .metric("left_out", derived.left_out)
+    .metric("named", derived.named.len());
     done.labels.insert("stop".into(), derived.stopped.name().into());
-    done.reason = Some(derived.stopped.reason(budget));
+    done.reason = Some(derived.stopped.reason(budget, derived.left_out));
     if stage.dry_run {
         done.status = Some(Status::Planned);
     }

@@ -74,8 +74,11 @@ impl Stopped {
     }
 
     /// For the end record.
-    pub fn reason(self, budget: &Budget) -> String {
+    pub fn reason(self, budget: &Budget, left_out: u64) -> String {
         match self {
+            Stopped::Saturated if left_out > 0 => {
+                format!("saturated: nothing new follows, but for {left_out} conclusions that are too large or have too long a proof")
+            }
             Stopped::Saturated => "saturated: nothing new follows".to_owned(),
             Stopped::Depth => {
                 format!("depth: nothing new follows with proofs of up to {} levels; a higher DERIVE_DEPTH_MAX goes on", budget.depth_max)

@@ -16,7 +16,7 @@ use ml_ledger::write::{NewTheorem, insert_theorems};
 use ml_ledger::{proof_term, runs};
 use ml_logic::{Formula, hash};
 use serde_json::json;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 /// Theorems between two questions whether to stop.
@@ -138,6 +138,8 @@ pub fn record(
         "new_statements": outcome.new_statements,
         "max_depth": outcome.max_depth,
         "cut": derived.cut,
+        "left_out": derived.left_out,
+        "named": derived.named.iter().filter(|(hash, _)| written.contains(hash)).cloned().collect::<BTreeMap<_, _>>(),
         "stop": derived.stopped.name(),
         "frontiers": frontier::write(Some(frontier), &stock.frontiers),
         "queue": if queued && outcome.theorems > 0 { super::queue::owed() } else { serde_json::Value::Null },

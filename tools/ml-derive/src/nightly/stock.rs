@@ -26,13 +26,16 @@ pub struct Stock {
     pub axioms: Vec<u32>,
     /// Axioms that the ledger does not hold yet.
     pub missing_axioms: Vec<u32>,
-    /// Theorems that nothing can be built on, as they have no proof from the axioms.
+    /// Theorems that nothing can be built on, as they have no proof from the axioms, or are too large.
     pub inert: u64,
     /// Theorems whose text is no formula that can be worked with.
     pub unreadable: u64,
     /// Older frontiers that fit.
     pub frontiers: Vec<Frontier>,
 }
+
+/// A formula with more symbols is neither derived nor built on: each of its uses would be larger still.
+const MAX_SYMBOLS: usize = 1 << 16;
 
 /// A theorem that can be built on.
 struct Given {
@@ -49,7 +52,7 @@ struct Given {
 pub fn load(ledger: &mut Ledger, system: &System, budget: &Budget, frontiers: Vec<Frontier>, cancel: &Cancel) -> Result<Stock> {
     let Ledger { client, shape, theory } = ledger;
     let limits = Limits::default();
-    let bounds = Bounds { height: budget.depth_max, proof_length: MAX_PROOF_BYTES as u64, max_symbols: limits.max_symbols };
+    let bounds = Bounds { height: budget.depth_max, proof_length: MAX_PROOF_BYTES as u64, max_symbols: MAX_SYMBOLS };
     let mut stock = Stock {
         saturation: Saturation::new(system.necessitation, bounds),
         hashes: Vec::new(),
@@ -142,6 +145,9 @@ impl Stock {
 /// The premise as a fact; `None` when its hash, text or proof are not as we write them.
 fn theorem(premise: &Premise, packed: &[u8]) -> Option<Given> {
     let proof = premise.proof.as_deref().filter(|proof| DProof::parse(proof).is_ok() && proof.len() <= MAX_PROOF_BYTES)?;
+    if packed.len() > MAX_SYMBOLS {
+        return None;
+    }
     let canonical = unpack(packed).is_some_and(|formula| formula.to_string() == premise.canonical);
     let own_hash = hash::statement_text(&premise.canonical) == premise.hash;
     // A foreign hand may have written a depth of its own; what is built on it has to be deeper.
