@@ -74,6 +74,8 @@ have_c_compiler || missing+=(gcc libc6-dev)
 if [ "$for_tests" = yes ]; then
     have jq || missing+=(jq)
     have curl || missing+=(curl)
+    have metamath || missing+=(metamath)
+    have eprover || missing+=(eprover)
 fi
 need_rust=no
 find_rust >/dev/null || need_rust=yes

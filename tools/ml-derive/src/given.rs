@@ -9,6 +9,7 @@ use ml_common::platform;
 use ml_common::record::{Body, Check, Record, Statement};
 use ml_common::stage::{Common, Done, InputUse, Output, Stage};
 use ml_common::{Class, Exit, Failure, Result, Status};
+use ml_logic::dproof::axiom_letter;
 use ml_logic::{DProof, System};
 use std::io::{BufRead, Read};
 use std::path::Path;
@@ -153,12 +154,16 @@ impl Statements {
     /// Class Usage for statements of different systems, or with texts that are no proofs.
     pub fn claims(&self, asked: Option<&System>, default: impl FnOnce() -> Result<System>, necessitation: bool) -> Result<Claims> {
         let kept = self.kept();
-        let told: Vec<&[String]> = kept.iter().filter(|(statement, _)| statement.proof.is_some()).map(|(_, axioms)| *axioms).collect();
-        let told = told.into_iter().find(|axioms| !axioms.is_empty());
+        let proved = kept.iter().filter(|(statement, _)| statement.proof.is_some());
+        // A ledger gives each of its axioms as the only axiom of its own proof.
+        let (own, told): (Vec<_>, Vec<_>) = proved.partition(|(statement, axioms)| is_axiom(statement, axioms));
+        let told = told.iter().map(|(_, axioms)| axioms.join(",")).find(|axioms| !axioms.is_empty());
+        let own: Vec<&str> = own.iter().map(|(statement, _)| statement.statement.as_str()).collect();
         let mut system = match (asked, told) {
             (Some(asked), _) => asked.clone(),
-            (None, Some(axioms)) => axioms::system(&axioms.join(","), necessitation, Class::Usage)?,
-            (None, None) => default()?,
+            (None, Some(axioms)) => axioms::system(&axioms, necessitation, Class::Usage)?,
+            (None, None) if own.is_empty() => default()?,
+            (None, None) => axioms::system(&own.join(","), necessitation, Class::Usage)?,
         };
         let expected: Vec<String> = system.axioms.iter().map(ToString::to_string).collect();
         let mut claims = Claims { system: system.clone(), claims: Vec::new(), without: 0 };
@@ -167,6 +172,13 @@ impl Statements {
                 claims.without += 1;
                 continue;
             };
+            let number = expected.iter().position(|axiom| is_axiom(statement, axioms) && *axiom == statement.statement);
+            if let Some(letter) = number.and_then(|at| axiom_letter(at + 1)) {
+                let proof =
+                    DProof::parse(letter.encode_utf8(&mut [0; 4])).map_err(|error| Failure::new(Class::Internal, error.to_string()))?;
+                claims.claims.push(Claim { place: short(&statement.hash), proof, statement: Some(statement.statement.clone()) });
+                continue;
+            }
             if !axioms.is_empty() && axioms != expected {
                 return Err(Failure::new(
                     Class::Usage,
@@ -185,6 +197,11 @@ impl Statements {
         claims.system = system;
         Ok(claims)
     }
+}
+
+/// Whether a statement is proved by being an axiom.
+fn is_axiom(statement: &Statement, axioms: &[String]) -> bool {
+    matches!(axioms, [axiom] if *axiom == statement.statement) && statement.proof.as_deref() == Some("1")
 }
 
 /// Proofs that are passed over, as they do not prove what they should.
@@ -345,7 +362,14 @@ mod tests {
         assert_eq!((claims.system.axioms.len(), claims.system.necessitation), (1, true));
         let frege = System::named("frege").unwrap();
         assert!(told.claims(Some(&frege), default, false).unwrap_err().message.contains("other axioms"));
-        let mixed = records(&[("p->p", Some("DD211"), ks), ("p->q->p", Some("1"), &["p->q->p"])]);
+        // As a ledger gives its axioms.
+        let ledger = records(&[("p->q->p", Some("1"), &["p->q->p"]), (ks[1], Some("1"), &[ks[1]]), ("p->p", Some("DD211"), ks)]);
+        let claims = ledger.claims(None, default, false).unwrap();
+        let proofs: Vec<&str> = claims.claims.iter().map(|claim| claim.proof.as_str()).collect();
+        assert_eq!((claims.system.axioms.len(), proofs), (2, vec!["1", "2", "DD211"]));
+        let alone = records(&[("p->q->p", Some("1"), &["p->q->p"]), (ks[1], Some("1"), &[ks[1]])]);
+        assert_eq!(alone.claims(None, default, false).unwrap().system.axioms.len(), 2);
+        let mixed = records(&[("p->p", Some("DD211"), ks), ("p->q->r->q", Some("D11"), &["p->q->p"])]);
         assert_eq!(mixed.claims(None, default, false).unwrap_err().class, Class::Usage);
         assert!(records(&[("p->p", Some("DD21"), ks)]).claims(None, default, false).is_err());
     }

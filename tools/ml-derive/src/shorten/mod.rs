@@ -12,7 +12,7 @@ use ml_common::record::{MAX_PROOF_BYTES, Statement};
 use ml_common::stage::{Done, Output, Stage};
 use ml_common::{Class, Failure, Result, Status};
 use ml_logic::checker::{self, Verdict};
-use ml_logic::{DProof, Error, Formula, Limits, System, hash};
+use ml_logic::{DProof, Error, Formula, Limits, System, hash, theorems};
 use shortener::Shortener;
 use std::path::PathBuf;
 
@@ -140,7 +140,7 @@ fn tell(system: &System, proof: &DProof, old: (u64, &Formula), new: (u64, &Formu
             Ok(())
         }
         _ => {
-            let mut label = format!("proof of length {} known", proof.len());
+            let mut label = theorems::length_label(proof.len());
             if (proof.len() as u64) < old.0 {
                 label.push_str(&format!(", {} before", old.0));
             }
@@ -156,6 +156,7 @@ fn tell(system: &System, proof: &DProof, old: (u64, &Formula), new: (u64, &Formu
                 proof: (proof.len() <= MAX_PROOF_BYTES).then(|| proof.to_string()),
                 proof_length: Some(proof.len() as u64),
                 label: Some(label),
+                name: theorems::name(new.1).map(str::to_owned),
                 ..Statement::default()
             };
             stage.statement(Status::Ok, statement);
