@@ -65,6 +65,8 @@ pub struct Blocks {
     /// By node: when it was last put into the conclusion, and where.
     part: Vec<(u32, u32)>,
     emission: u32,
+    /// Wholes whose parts are put in: the node, what is left of it ([`NONE`] until it is known), what is right.
+    open: Vec<(u32, u32, u32)>,
 }
 
 impl Default for Blocks {
@@ -85,6 +87,7 @@ impl Default for Blocks {
             walk: Vec::new(),
             part: Vec::new(),
             emission: 0,
+            open: Vec::new(),
         }
     }
 }
@@ -328,42 +331,42 @@ impl Blocks {
         }
         self.emission += 1;
         let emission = self.emission;
-        self.walk.clear();
-        self.walk.push(root);
-        while let Some(&id) = self.walk.last() {
-            let id = self.resolve(id);
-            if self.part[id as usize].0 == emission {
-                self.walk.pop();
-                continue;
-            }
-            let node = self.nodes[id as usize];
-            let part = if node.left == VARIABLE {
-                out.variable()
-            } else if node.left < TAGS {
-                let left = self.resolve(node.left);
-                let (done, left_part) = self.part[left as usize];
-                if done != emission {
-                    self.walk.push(left);
-                    continue;
+        self.open.clear();
+        let mut id = root;
+        'parts: loop {
+            // Down to a part that is done or has no parts.
+            let mut part = loop {
+                id = self.resolve(id);
+                let (done, part) = self.part[id as usize];
+                if done == emission {
+                    break part;
                 }
-                let right = self.resolve(node.right);
-                let (done, right_part) = self.part[right as usize];
-                if done != emission {
-                    self.walk.push(right);
-                    continue;
+                let Local { left, right } = self.nodes[id as usize];
+                if left == VARIABLE {
+                    let part = out.variable();
+                    self.part[id as usize] = (emission, part);
+                    break part;
                 }
-                out.push(left_part, right_part)
-            } else {
-                let right = self.resolve(node.right);
-                let (done, right_part) = self.part[right as usize];
-                if done != emission {
-                    self.walk.push(right);
-                    continue;
+                if left < TAGS {
+                    self.open.push((id, NONE, right));
+                    id = left;
+                } else {
+                    self.open.push((id, left, right));
+                    id = right;
                 }
-                out.push(node.left, right_part)
             };
-            self.part[id as usize] = (emission, part);
-            self.walk.pop();
+            // Up to one whose second part is missing.
+            loop {
+                let Some((whole, left, right)) = self.open.last_mut() else { return };
+                if *left == NONE {
+                    *left = part;
+                    id = *right;
+                    continue 'parts;
+                }
+                part = out.push(*left, part);
+                self.part[*whole as usize] = (emission, part);
+                self.open.pop();
+            }
         }
     }
 }

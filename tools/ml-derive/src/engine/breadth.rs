@@ -69,13 +69,17 @@ impl Reader {
 
     /// Reads on until there are `wanted` bytes or more, or the term ends.
     pub fn read(&mut self, wanted: usize, graph: &Nodes) {
+        // Each symbol puts two nodes into the queue at most.
+        let more = wanted.saturating_sub(self.bytes.len());
+        self.bytes.reserve(more + 4);
+        self.queue.reserve(2 * more);
         while self.bytes.len() < wanted {
             let Some(&id) = self.queue.get(self.at) else { break };
             self.at += 1;
             let node = graph.get(id);
             if node.left < TAGS {
                 self.bytes.push(IMP_BYTE);
-                self.queue.extend([node.right, node.left]);
+                self.queue.extend_from_slice(&[node.right, node.left]);
                 continue;
             }
             match node.left {
@@ -83,11 +87,11 @@ impl Reader {
                 AND | OR => {
                     self.bytes.push(if node.left == AND { AND_BYTE } else { OR_BYTE });
                     let parts = graph.get(node.right);
-                    self.queue.extend([parts.right, parts.left]);
+                    self.queue.extend_from_slice(&[parts.right, parts.left]);
                 }
                 tag => {
-                    self.bytes.push(if tag == NOT { NOT_BYTE } else { BOX_BYTE });
                     debug_assert!(tag == NOT || tag == BOX);
+                    self.bytes.push(if tag == NOT { NOT_BYTE } else { BOX_BYTE });
                     self.queue.push(node.right);
                 }
             }

@@ -3,15 +3,12 @@
 //! Most conclusions are known already, so nothing is put into the graph to find that out: the hash finds what may be equal, and the
 //! comparison walks the parts beside the graph, each once. The hash depends on the term alone, so that every machine has the same.
 
-use super::nodes::{Batch, Full, Node, Nodes, SMALL_VARIABLES, TAGS, VARIABLE};
+use super::nodes::{AND, Batch, Full, Node, Nodes, SMALL_VARIABLES, TAGS, VARIABLE};
 
 /// Distinct parts, smaller ones first; the last is the whole.
 #[derive(Clone, Debug, Default)]
 pub struct Conclusion {
     parts: Vec<Part>,
-    hashes: Vec<u64>,
-    /// Symbols of each part, no more than `u32::MAX`.
-    sizes: Vec<u32>,
     variables: u32,
     /// Of each part, a node of the graph.
     nodes: Vec<u32>,
@@ -22,6 +19,9 @@ pub struct Conclusion {
 struct Part {
     left: u32,
     right: u32,
+    hash: u64,
+    /// Symbols, no more than `u32::MAX`.
+    size: u32,
 }
 
 fn fold(a: u64, b: u64) -> u64 {
@@ -43,8 +43,6 @@ impl Conclusion {
     /// Makes it empty.
     pub fn clear(&mut self) {
         self.parts.clear();
-        self.hashes.clear();
-        self.sizes.clear();
         self.variables = 0;
     }
 
@@ -52,23 +50,21 @@ impl Conclusion {
     pub fn variable(&mut self) -> u32 {
         let number = self.variables;
         self.variables += 1;
-        self.parts.push(Part { left: VARIABLE, right: number });
-        self.hashes.push(variable_hash(number));
-        self.sizes.push(1);
+        self.parts.push(Part { left: VARIABLE, right: number, hash: variable_hash(number), size: 1 });
         self.root()
     }
 
     /// Adds an implication of two parts, or a tag before one; its place.
     pub fn push(&mut self, left: u32, right: u32) -> u32 {
-        let (right_hash, right_size) = (self.hashes[right as usize], self.sizes[right as usize]);
-        let (left_hash, left_size) = match left {
+        let Part { hash, size, .. } = self.parts[right as usize];
+        let (left_hash, left_size) = if left < TAGS {
+            let part = &self.parts[left as usize];
+            (part.hash, part.size.saturating_add(1))
+        } else {
             // The implication below a conjunction or disjunction is a part of the tag's symbol; see `Nodes`.
-            left if left >= TAGS => (u64::from(left), u32::from(left < super::nodes::AND)),
-            left => (self.hashes[left as usize], self.sizes[left as usize].saturating_add(1)),
+            (u64::from(left), u32::from(left < AND))
         };
-        self.parts.push(Part { left, right });
-        self.hashes.push(mix(left_hash, right_hash));
-        self.sizes.push(left_size.saturating_add(right_size));
+        self.parts.push(Part { left, right, hash: mix(left_hash, hash), size: left_size.saturating_add(size) });
         self.root()
     }
 
@@ -79,14 +75,13 @@ impl Conclusion {
 
     /// The hash of the whole; 0 when there is nothing.
     pub fn hash(&self) -> u64 {
-        self.hashes.last().copied().unwrap_or_default()
+        self.parts.last().map_or(0, |part| part.hash)
     }
 
     /// Symbols of the whole and, when it is an implication, of its consequent; no more than `u32::MAX`.
     pub fn size(&self) -> (u32, Option<u32>) {
-        let whole = self.sizes.last().copied().unwrap_or_default();
-        let consequent = self.parts.last().filter(|part| part.left < TAGS).map(|part| self.sizes[part.right as usize]);
-        (whole, consequent)
+        let Some(whole) = self.parts.last() else { return (0, None) };
+        (whole.size, (whole.left < TAGS).then(|| self.parts[whole.right as usize].size))
     }
 
     /// Whether it is the term at `root`.
@@ -97,7 +92,7 @@ impl Conclusion {
         *last = root;
         // Wholes before their parts: each part's node was set by the first whole that it is in.
         for place in (0..self.parts.len()).rev() {
-            let (Part { left, right }, id) = (self.parts[place], self.nodes[place]);
+            let (Part { left, right, .. }, id) = (self.parts[place], self.nodes[place]);
             if left == VARIABLE && right < SMALL_VARIABLES {
                 if id != right + 1 {
                     return false;
@@ -143,7 +138,7 @@ impl Conclusion {
     pub fn store(&mut self, graph: &Nodes, batch: &mut Batch) -> Result<u32, Full> {
         self.nodes.clear();
         let mut id = super::nodes::NONE;
-        for &Part { left, right } in &self.parts {
+        for &Part { left, right, .. } in &self.parts {
             id = match left {
                 VARIABLE => graph.variable(right, batch)?,
                 left => {

@@ -5,86 +5,128 @@
 //! is a comparison of two numbers. (McCune, Experiments with discrimination-tree indexing and path indexing for term retrieval, Journal
 //! of Automated Reasoning 9, 1992; the order by levels and the graph are ours.)
 //!
-//! A tree is written from sorted terms in one pass, wholes after their parts, and read backwards: of each node its children, then its
-//! label (whole symbols that all terms below share), for a leaf the term's root, then five bytes: how many bytes the node has with all
-//! below it, and the label's length with two flags. Of a leaf's label only a beginning is kept; what passes it is compared with the
-//! graph.
+//! A tree is written from sorted terms in one pass, parts before wholes. A node is: the set of the first symbols of its children's
+//! labels as bits, the number of children whose first symbol has no bit (those with many variables), the length of its label, the
+//! label, the place of each child. A label is whole symbols that all terms below share; the first one is not with the child when the
+//! parent has a bit for it, and so which children can match is seen without a look at them. A leaf is the length of its label, the
+//! label and the term's root; of its label only a beginning is kept, and what passes it is compared with the graph.
 
 use super::breadth::{AND_BYTE, BOX_BYTE, IMP_BYTE, NOT_BYTE, OR_BYTE, Reader, WIDE, variable, width};
-use super::nodes::{AND, BOX, NOT, Nodes, OR, TAGS, VARIABLE};
+use super::nodes::{AND, BOX, NOT, Node, Nodes, OR, TAGS, VARIABLE};
 
-/// Bytes at a node's end: its size, flags and the label's length.
-const TAIL: usize = 5;
-/// Bytes of a leaf's root.
-const ROOT: usize = 4;
-/// There is no sibling before it.
-const FIRST: u8 = 1 << 7;
-/// It is a leaf.
-const LEAF: u8 = 1 << 6;
-const LONGEST_LABEL: usize = LEAF as usize - 1;
+/// In a place: what is there is a leaf.
+const LEAF: u32 = 1 << 31;
+/// Bytes of a label at most.
+const LONGEST_LABEL: usize = 250;
 /// Bytes of a leaf's label at most, but for the rest of its last symbol.
 const LEAF_LABEL: usize = 8;
-
-/// Bytes of a tree at most: its offsets are 32 bits.
-pub const MOST_BYTES: usize = u32::MAX as usize - (1 << 20);
+/// Bytes of a place and of a root.
+const NUMBER: usize = 4;
+/// Bytes of two terms that are compared at a time.
+const SPAN: usize = 16;
 
 /// A read-only index of terms of one graph.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
     bytes: Vec<u8>,
+    /// Place of the node without a label that all others are below.
+    root: usize,
+    /// Parts that a search may have to remember, at most.
+    longest: usize,
 }
 
-/// Why a tree cannot be built.
+/// Why a tree cannot be built: its places have 31 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge;
 
+/// Variables below this have a bit.
+const VARIABLES: u8 = 25;
+/// In place of a variable: the label is whole.
+const NO_BIT: u8 = VARIABLES;
+/// Bytes of a node before its label.
+const HEAD: usize = 7;
+
+/// The place of the bit of a symbol that begins with `byte`; `None` for the variables that have none.
+fn bit(byte: u8) -> Option<u32> {
+    match byte {
+        0..VARIABLES => Some(u32::from(byte)),
+        byte if byte > WIDE => Some(u32::from(byte - WIDE) + 26),
+        _ => None,
+    }
+}
+
+/// First byte of a label and place of the node.
+type Child = (u8, u32);
+
+#[derive(Default)]
 struct Builder {
     bytes: Vec<u8>,
-    /// Open branching nodes: after how many bytes of the term, and where their first child begins.
+    /// Open branching nodes: after how many bytes of the term, and which is the first of their children.
     open: Vec<(usize, usize)>,
+    /// Children of all open nodes.
+    children: Vec<Child>,
 }
 
 impl Builder {
-    /// Writes the node that `text[from..to]` labels, whose children begin at `start`.
-    fn node(&mut self, text: &[u8], from: usize, to: usize, start: usize, root: Option<u32>, first: bool) -> Result<(), TooLarge> {
-        let mut pieces = Vec::new();
-        let mut at = from;
-        while at < to || pieces.is_empty() {
-            let mut end = at;
-            while end < to && end + width(text[end]) - at <= LONGEST_LABEL {
-                end += width(text[end]);
+    fn place(&self) -> Result<u32, TooLarge> {
+        u32::try_from(self.bytes.len()).ok().filter(|&place| place < LEAF).ok_or(TooLarge)
+    }
+
+    /// Writes the leaf that `label` leads to.
+    fn leaf(&mut self, label: &[u8], root: u32) -> Result<Child, TooLarge> {
+        let place = self.place()?;
+        let (first, label) = split(label);
+        self.bytes.push(label.len() as u8);
+        self.bytes.extend_from_slice(label);
+        self.bytes.extend_from_slice(&root.to_le_bytes());
+        Ok((first, place | LEAF))
+    }
+
+    /// Writes the node that `label` leads to, with the children from `first` on.
+    fn node(&mut self, label: &[u8], first: usize) -> Result<Child, TooLarge> {
+        // What is too long for one node lies within others: the last piece is written first.
+        let mut pieces = vec![0];
+        let mut at = 0;
+        while at < label.len() {
+            let end = at + width(label[at]);
+            if end - pieces.last().copied().unwrap_or_default() > LONGEST_LABEL {
+                pieces.push(at);
             }
-            pieces.push((at, end));
             at = end;
         }
-        // The pieces of a long label lie within each other: the last one is written first.
-        for (number, &(from, to)) in pieces.iter().enumerate().rev() {
-            self.bytes.extend_from_slice(&text[from..to]);
-            let mut flags = (to - from) as u8;
-            if let Some(root) = root
-                && number == pieces.len() - 1
-            {
-                self.bytes.extend_from_slice(&root.to_le_bytes());
-                flags |= LEAF;
+        let mut end = label.len();
+        let mut node = (0, 0);
+        for &start in pieces.iter().rev() {
+            if end < label.len() {
+                self.children.truncate(first);
+                self.children.push(node);
             }
-            if first || number > 0 {
-                flags |= FIRST;
-            }
-            let size = self.bytes.len() + TAIL - start;
-            if self.bytes.len() > MOST_BYTES {
-                return Err(TooLarge);
-            }
-            self.bytes.extend_from_slice(&(size as u32).to_le_bytes());
-            self.bytes.push(flags);
+            let place = self.place()?;
+            let (first_byte, rest) = split(&label[start..end]);
+            // Those without a bit come last.
+            let children = &self.children[first..];
+            let bits = children.iter().filter_map(|child| bit(child.0)).fold(0u32, |bits, bit| bits | 1 << bit);
+            let others = children.len() - bits.count_ones() as usize;
+            self.bytes.extend_from_slice(&bits.to_le_bytes());
+            self.bytes.extend_from_slice(&(others as u16).to_le_bytes());
+            self.bytes.push(rest.len() as u8);
+            self.bytes.extend_from_slice(rest);
+            let (with, without) = (children.iter().filter(|child| bit(child.0).is_some()), children.iter().filter(|c| bit(c.0).is_none()));
+            with.chain(without).for_each(|child| self.bytes.extend_from_slice(&child.1.to_le_bytes()));
+            node = (first_byte, place);
+            end = start;
         }
-        Ok(())
+        self.children.truncate(first);
+        Ok(node)
+    }
+
+    fn top(&self) -> (usize, usize) {
+        self.open.last().copied().unwrap_or_default()
     }
 
     /// The term that was read, `text`, shares `shared` bytes with the next one: closes all nodes that end with it.
     fn close(&mut self, text: &[u8], shared: usize, root: u32, ends: bool) -> Result<(), TooLarge> {
-        let top = |open: &[(usize, usize)]| open.last().map_or((0, 0), |&node| node);
-        let mut start = self.bytes.len();
-        let from = shared.max(top(&self.open).0);
+        let from = shared.max(self.top().0);
         let mut to = text.len();
         if !ends || to > from + LEAF_LABEL {
             to = from;
@@ -92,21 +134,26 @@ impl Builder {
                 to += width(text[to]);
             }
         }
-        // Its parent has children already, unless it is opened by this one.
-        let mut first = top(&self.open).0 < shared || self.bytes.is_empty();
-        self.node(text, from, to.max(from), start, Some(root), first)?;
-        while top(&self.open).0 > shared {
-            let (end, begin) = top(&self.open);
+        let leaf = self.leaf(&text[from..to], root)?;
+        self.children.push(leaf);
+        while self.top().0 > shared {
+            let (end, first) = self.top();
             self.open.pop();
-            start = begin;
-            let from = shared.max(top(&self.open).0);
-            first = top(&self.open).0 < shared || (self.open.len() == 1 && begin == 0);
-            self.node(text, from, end, start, None, first)?;
+            let node = self.node(&text[shared.max(self.top().0)..end], first)?;
+            self.children.push(node);
         }
-        if top(&self.open).0 < shared {
-            self.open.push((shared, start));
+        if self.top().0 < shared {
+            self.open.push((shared, self.children.len() - 1));
         }
         Ok(())
+    }
+}
+
+/// The first byte of a label, and what of the label is with the node itself.
+fn split(label: &[u8]) -> (u8, &[u8]) {
+    match label {
+        [] => (0, label),
+        [first, rest @ ..] => (*first, if bit(*first).is_some() { rest } else { label }),
     }
 }
 
@@ -114,14 +161,15 @@ impl Tree {
     /// Indexes the terms at these roots, which are in the order of their bytes, each once.
     ///
     /// # Errors
-    /// [`TooLarge`] when they need more than [`MOST_BYTES`].
+    /// [`TooLarge`].
     pub fn build(sorted: &[u32], graph: &Nodes) -> Result<Tree, TooLarge> {
-        let mut builder = Builder { bytes: Vec::new(), open: vec![(0, 0)] };
+        let mut longest = 0;
+        let mut builder = Builder { open: vec![(0, 0)], ..Builder::default() };
         let (mut term, mut next) = (Reader::default(), Reader::default());
+        if let Some(&root) = sorted.first() {
+            term.begin(root);
+        }
         for (at, &root) in sorted.iter().enumerate() {
-            if at == 0 {
-                term.begin(root);
-            }
             let shared = match sorted.get(at + 1) {
                 Some(&other) => {
                     next.begin(other);
@@ -129,57 +177,106 @@ impl Tree {
                 }
                 None => 0,
             };
-            let wanted = shared.max(builder.open.last().map_or(0, |node| node.0)) + LEAF_LABEL;
-            term.read(wanted, graph);
+            term.read(shared.max(builder.top().0) + LEAF_LABEL, graph);
+            longest = longest.max(term.bytes().len());
             builder.close(term.bytes(), shared, root, term.at_end())?;
             std::mem::swap(&mut term, &mut next);
         }
+        let root = builder.node(&[], 0)?.1 as usize;
         let mut bytes = builder.bytes;
         bytes.shrink_to_fit();
-        Ok(Tree { bytes })
+        // Each symbol adds two parts at most.
+        Ok(Tree { bytes, root, longest: 2 * longest + 2 })
     }
 
     /// Whether the term at `root` is an instance of an indexed term other than itself.
     pub fn has_more_general(&self, root: u32, graph: &Nodes, search: &mut Search) -> bool {
-        if self.bytes.is_empty() {
-            return false;
+        let Search { queue, bound, later, pairs } = search;
+        if queue.len() < self.longest {
+            queue.resize(self.longest, 0);
+            bound.resize(self.longest, 0);
         }
-        search.later.clear();
-        search.set(0, root);
-        let (mut end, mut at, mut tail, mut bound) = (self.bytes.len(), 0usize, 1usize, 0u32);
-        loop {
-            let head = &self.bytes[end - TAIL..end];
-            let size = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
-            let flags = head[4];
-            let leaf = flags & LEAF != 0;
-            let label_end = end - TAIL - if leaf { ROOT } else { 0 };
-            let label = &self.bytes[label_end - usize::from(flags & LONGEST_LABEL as u8)..label_end];
-            let followed = search.follow(label, graph, (at, tail, bound));
-            if let Some(state) = followed {
-                if leaf {
-                    let bytes = &self.bytes[label_end..label_end + ROOT];
-                    let other = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-                    if other != root && search.is_instance(other, root, graph) {
+        later.clear();
+        queue[0] = root;
+        let bytes = &self.bytes[..];
+        let mut place = self.root;
+        let mut state = State { at: 0, tail: 1, bound: 0 };
+        'nodes: loop {
+            // A node's label, then its children, which all meet the same part of the term.
+            let Some(&[a, b, c, d, low, high, label]) = bytes[place..].first_chunk::<HEAD>() else { return false };
+            let places_at = place + HEAD + usize::from(label);
+            if label == 0 || follow(&bytes[place + HEAD..places_at], graph, queue, bound, &mut state) {
+                let bits = u32::from_le_bytes([a, b, c, d]);
+                let places = bytes[places_at..].as_chunks::<NUMBER>().0;
+                let child = |bit: u32| u32::from_le_bytes(places[(bits & ((1 << bit) - 1)).count_ones() as usize]);
+                let others = usize::from(low) | usize::from(high) << 8;
+                if others > 0 {
+                    let first = bits.count_ones() as usize;
+                    later.extend(places[first..first + others].iter().map(|&place| (u32::from_le_bytes(place), NO_BIT, state)));
+                }
+                let id = queue[state.at as usize];
+                // A variable that is bound has to be bound to the same; the next one is free.
+                let mut left = bits & ((2 << state.bound.min(u32::from(VARIABLES) - 1)) - 1);
+                while left != 0 {
+                    let variable = left.trailing_zeros();
+                    left &= left - 1;
+                    if variable == state.bound || bound[variable as usize] == id {
+                        later.push((child(variable), variable as u8, state));
+                    }
+                }
+                let node = graph.get(id);
+                let connective = connective(node);
+                if connective > 0 && bits >> (connective - WIDE + 26) & 1 == 1 {
+                    let child = child(u32::from(connective - WIDE) + 26);
+                    state.at += 1;
+                    descend(connective, node, graph, queue, &mut state);
+                    if child & LEAF == 0 {
+                        place = child as usize;
+                        continue 'nodes;
+                    }
+                    if self.leaf((child & !LEAF) as usize, root, graph, (queue, bound, pairs), state) {
                         return true;
                     }
-                } else {
-                    if flags & FIRST == 0 {
-                        search.later.push((end - size, at, tail, bound));
-                    }
-                    end = label_end - label.len();
-                    (at, tail, bound) = state;
-                    continue;
                 }
             }
-            if flags & FIRST == 0 {
-                end -= size;
-                continue;
-            }
-            match search.later.pop() {
-                Some(state) => (end, at, tail, bound) = state,
-                None => return false,
+            // Back to the next child that may match; leaves are looked at on the way.
+            loop {
+                let Some((child, variable, before)) = later.pop() else { return false };
+                state = before;
+                if variable != NO_BIT {
+                    if u32::from(variable) == state.bound {
+                        bound[state.bound as usize] = queue[state.at as usize];
+                        state.bound += 1;
+                    }
+                    state.at += 1;
+                }
+                if child & LEAF == 0 {
+                    place = child as usize;
+                    continue 'nodes;
+                }
+                if self.leaf((child & !LEAF) as usize, root, graph, (queue, bound, pairs), state) {
+                    return true;
+                }
             }
         }
+    }
+
+    /// Whether the leaf there is of another term that `root` is an instance of.
+    #[inline]
+    fn leaf(
+        &self,
+        place: usize,
+        root: u32,
+        graph: &Nodes,
+        (queue, bound, pairs): (&mut [u32], &mut [u32], &mut Pairs),
+        mut state: State,
+    ) -> bool {
+        let end = place + 1 + usize::from(self.bytes[place]);
+        if !follow(&self.bytes[place + 1..end], graph, queue, bound, &mut state) {
+            return false;
+        }
+        let general = self.bytes[end..].first_chunk().map_or(root, |&bytes| u32::from_le_bytes(bytes));
+        general != root && pairs.is_instance(general, root, graph)
     }
 
     /// Memory in use, in bytes.
@@ -192,20 +289,90 @@ impl Tree {
 fn shared(a: &mut Reader, b: &mut Reader, graph: &Nodes) -> usize {
     let mut same = 0;
     loop {
-        // The shorter one may have been read less far.
-        let wanted = same + 32;
-        a.read(wanted, graph);
-        b.read(wanted, graph);
+        a.read(same + SPAN, graph);
+        b.read(same + SPAN, graph);
         let (x, y) = (a.bytes(), b.bytes());
         while same < x.len() && same < y.len() {
             let symbol = width(x[same]);
-            if x[same..(same + symbol).min(x.len())] != y[same..(same + symbol).min(y.len())] {
+            if x[same..same + symbol] != y[same..(same + symbol).min(y.len())] {
                 return same;
             }
             same += symbol;
         }
         if a.at_end() && b.at_end() {
             return same;
+        }
+    }
+}
+
+/// How far a search has come in the term.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    /// The part of the queue that is met next, and the queue's end.
+    at: u32,
+    tail: u32,
+    /// How many variables are bound.
+    bound: u32,
+}
+
+/// The byte of a node's connective; 0 for a variable.
+#[inline]
+fn connective(node: Node) -> u8 {
+    const OF_TAG: [u8; 16] = {
+        let mut bytes = [0; 16];
+        bytes[(NOT - TAGS) as usize] = NOT_BYTE;
+        bytes[(BOX - TAGS) as usize] = BOX_BYTE;
+        bytes[(AND - TAGS) as usize] = AND_BYTE;
+        bytes[(OR - TAGS) as usize] = OR_BYTE;
+        bytes
+    };
+    if node.left < TAGS { IMP_BYTE } else { OF_TAG[(node.left - TAGS) as usize & 15] }
+}
+
+/// Matches a label; how far it comes.
+#[inline]
+fn follow(label: &[u8], graph: &Nodes, queue: &mut [u32], bound: &mut [u32], state: &mut State) -> bool {
+    let mut place = 0;
+    while let Some(&byte) = label.get(place) {
+        let id = queue[state.at as usize];
+        state.at += 1;
+        place += width(byte);
+        if byte > WIDE {
+            let node = graph.get(id);
+            if connective(node) != byte {
+                return false;
+            }
+            descend(byte, node, graph, queue, state);
+            continue;
+        }
+        let number = if byte < WIDE { u32::from(byte) } else { variable(&label[place - width(WIDE)..]) };
+        if number >= state.bound {
+            bound[state.bound as usize] = id;
+            state.bound += 1;
+        } else if bound[number as usize] != id {
+            return false;
+        }
+    }
+    true
+}
+
+/// Puts a node's parts into the queue.
+#[inline]
+fn descend(connective: u8, node: Node, graph: &Nodes, queue: &mut [u32], state: &mut State) {
+    let tail = state.tail as usize;
+    match connective {
+        IMP_BYTE => {
+            queue[tail..tail + 2].copy_from_slice(&[node.right, node.left]);
+            state.tail += 2;
+        }
+        NOT_BYTE | BOX_BYTE => {
+            queue[tail] = node.right;
+            state.tail += 1;
+        }
+        _ => {
+            let parts = graph.get(node.right);
+            queue[tail..tail + 2].copy_from_slice(&[parts.right, parts.left]);
+            state.tail += 2;
         }
     }
 }
@@ -217,71 +384,20 @@ pub struct Search {
     queue: Vec<u32>,
     /// The node that each variable of the general term stands for.
     bound: Vec<u32>,
-    /// Siblings to look at later: end in the tree, place and end of the queue, bound variables.
-    later: Vec<(usize, usize, usize, u32)>,
+    /// Children to look at later: the place, the variable that their labels begin with or [`NO_BIT`], how far the search was.
+    later: Vec<(u32, u8, State)>,
+    pairs: Pairs,
+}
+
+/// Compares two terms of a graph.
+#[derive(Clone, Debug, Default)]
+pub struct Pairs {
     pairs: Vec<(u32, u32)>,
     images: Vec<u32>,
     imaged: Vec<u32>,
 }
 
-impl Search {
-    fn set(&mut self, place: usize, node: u32) {
-        if place == self.queue.len() {
-            self.queue.push(node);
-        } else {
-            self.queue[place] = node;
-        }
-    }
-
-    /// Matches a label; where the queue is then and how many variables are bound.
-    fn follow(&mut self, label: &[u8], graph: &Nodes, state: (usize, usize, u32)) -> Option<(usize, usize, u32)> {
-        let (mut at, mut tail, mut bound) = state;
-        let mut place = 0;
-        while place < label.len() {
-            let byte = label[place];
-            let id = self.queue[at];
-            at += 1;
-            if byte > WIDE {
-                place += 1;
-                let node = graph.get(id);
-                match (byte, node.left) {
-                    (IMP_BYTE, left) if left < TAGS => {
-                        self.set(tail, node.right);
-                        self.set(tail + 1, left);
-                        tail += 2;
-                    }
-                    (NOT_BYTE, NOT) | (BOX_BYTE, BOX) => {
-                        self.set(tail, node.right);
-                        tail += 1;
-                    }
-                    (AND_BYTE, AND) | (OR_BYTE, OR) => {
-                        let parts = graph.get(node.right);
-                        self.set(tail, parts.right);
-                        self.set(tail + 1, parts.left);
-                        tail += 2;
-                    }
-                    _ => return None,
-                }
-                continue;
-            }
-            let number = if byte < WIDE { u32::from(byte) } else { variable(&label[place..]) };
-            place += width(byte);
-            if number < bound {
-                if self.bound[number as usize] != id {
-                    return None;
-                }
-            } else {
-                if number as usize == self.bound.len() {
-                    self.bound.push(id);
-                } else {
-                    self.bound[number as usize] = id;
-                }
-                bound += 1;
-            }
-        }
-        Some((at, tail, bound))
-    }
-
+impl Pairs {
     /// Whether the term at `special` is an instance of that at `general`.
     pub fn is_instance(&mut self, general: u32, special: u32, graph: &Nodes) -> bool {
         self.pairs.clear();

@@ -36,7 +36,7 @@ pub enum Found {
 }
 
 fn slot_of(hash: u64, slots: usize) -> usize {
-    ((u128::from((hash << 32) | (hash >> 32)) * slots as u128) >> 64) as usize
+    ((hash & u64::from(u32::MAX)) * slots as u64 >> 32) as usize
 }
 
 impl Known {

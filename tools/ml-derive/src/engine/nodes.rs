@@ -97,9 +97,9 @@ impl Batch {
 }
 
 fn slot_of(value: u64, slots: usize) -> usize {
-    let product = u128::from(value ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
-    let mixed = (product >> 64) as u64 ^ product as u64;
-    ((u128::from(mixed) * slots as u128) >> 64) as usize
+    let mixed = (value ^ value >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    ((mixed >> 32) * slots as u64 >> 32) as usize
 }
 
 impl Nodes {
