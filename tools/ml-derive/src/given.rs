@@ -6,25 +6,16 @@
 use crate::axioms;
 use ml_common::people::printable;
 use ml_common::platform;
-use ml_common::record::{Body, Check, Record, Statement};
-use ml_common::stage::{Common, Done, InputUse, Output, Stage};
-use ml_common::{Class, Exit, Failure, Result, Status};
+use ml_common::record::{Body, Record, Statement};
+use ml_common::stage::{Common, InputUse, Waiting};
+use ml_common::{Class, Failure, Result};
 use ml_logic::dproof::axiom_letter;
 use ml_logic::{DProof, System};
 use std::io::{BufRead, Read};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 /// A D-proof may have so many symbols.
 pub const LONGEST: usize = 1 << 24;
-
-/// Refused proofs are told one by one, so many of them.
-const TOLD: usize = 5;
-
-/// Who has waited so long without a byte is told what for.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What standard input holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +41,8 @@ impl Given {
         if named.is_none() && !platform::stdin_holds_records() {
             return Given::Nothing;
         }
-        let heard = say_when_waiting();
-        let given = std::io::stdin().lock().fill_buf().map_or(Given::Records, of);
-        heard.store(true, Ordering::Relaxed);
-        given
+        let _waiting = Waiting::begin();
+        std::io::stdin().lock().fill_buf().map_or(Given::Records, of)
     }
 
     /// How the stage is to treat its input then.
@@ -72,21 +61,6 @@ fn of(begins: &[u8]) -> Given {
         None | Some(b'{' | 0xfe | 0xff) => Given::Records,
         Some(_) => Given::Lines,
     }
-}
-
-fn say_when_waiting() -> Arc<AtomicBool> {
-    let heard = Arc::new(AtomicBool::new(false));
-    let listener = Arc::clone(&heard);
-    std::thread::spawn(move || {
-        let until = Instant::now() + PATIENCE;
-        while !listener.load(Ordering::Relaxed) {
-            if Instant::now() >= until {
-                return log::warn!("still waiting for proofs on standard input");
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    });
-    heard
 }
 
 /// A proof that was given.
@@ -202,57 +176,6 @@ impl Statements {
 /// Whether a statement is proved by being an axiom.
 fn is_axiom(statement: &Statement, axioms: &[String]) -> bool {
     matches!(axioms, [axiom] if *axiom == statement.statement) && statement.proof.as_deref() == Some("1")
-}
-
-/// Proofs that are passed over, as they do not prove what they should.
-#[derive(Debug, Default)]
-pub struct Refused {
-    count: u64,
-    evidence: Vec<String>,
-}
-
-impl Refused {
-    /// One more.
-    pub fn push(&mut self, place: &str, reason: &str) {
-        self.count += 1;
-        if self.evidence.len() < TOLD {
-            self.evidence.push(format!("{place}: {reason}"));
-        }
-    }
-
-    /// The end of a call that passed them over: a warning if there are any, a failure if `nothing` else was there.
-    ///
-    /// # Errors
-    /// Class General.
-    pub fn end(self, done: Done, system: &System, nothing: bool, stage: &Stage) -> Result<Done> {
-        let axioms: Vec<String> = system.axioms.iter().map(ToString::to_string).collect();
-        let hint = format!("look at where they come from; the axioms are {}, and --axioms names others", axioms.join(", "));
-        let Some(first) = self.evidence.first() else {
-            let none = || Failure::new(Class::General, "the statements came without proofs");
-            let hint = "ml-export statements -o - gives proofs where the ledger holds any; those of more than 64 KiB are in no record";
-            return if nothing { Err(none().hint(hint)) } else { Ok(done) };
-        };
-        if nothing {
-            return Err(Failure::new(Class::General, format!("no proof proves what it should: {first}")).hint(hint));
-        }
-        let summary = format!("{} proofs are passed over, as they do not prove what they should", self.count);
-        if stage.out().mode() == Output::Raw {
-            log::warn!("{summary}: {}", self.evidence.join("; "));
-        }
-        let check = Check {
-            id: "checker".into(),
-            value: Some(self.count.into()),
-            unit: Some("proofs".into()),
-            warn: Some(0.into()),
-            summary,
-            hint: Some(hint),
-            evidence: self.evidence,
-            ..Check::default()
-        };
-        stage.check(Status::Warn, check);
-        let done = done.metric("refused", self.count);
-        Ok(Done { exit: Exit::GENERAL, status: Some(Status::Warn), hint: Some("the check above says which proofs".into()), ..done })
-    }
 }
 
 /// A hash as people need it; it comes from elsewhere.

@@ -28,6 +28,7 @@ mod explain;
 mod given;
 mod nightly;
 mod proofs;
+mod refused;
 mod shorten;
 
 pub use cli::Cli;

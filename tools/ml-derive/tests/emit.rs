@@ -86,6 +86,26 @@ fn metamath_verifies_a_night_and_what_it_rests_on() {
 }
 
 #[test]
+fn a_night_stays_recorded_when_its_files_cannot_be_written() {
+    let db = empty("emit_unwritable");
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let output = derive(&db, &["--emit", "metamath", "--emit-dir", file.to_str().unwrap()]).run().expect_code(4);
+    assert_eq!(output.end()["error_class"], "storage");
+    let said = output.end()["summary"].as_str().unwrap();
+    assert!(said.contains("the theorems are recorded"), "{said}");
+    assert_eq!((support::count(&db, "statements"), support::count(&db, "blocks")), (100, 1));
+    let completed = support::number(&mut db.client(), "SELECT count(*) FROM runs WHERE status = 'completed'");
+    assert_eq!(completed, 1);
+    // What was missed is in the ledger, and can be written from there.
+    let other = folder.path().join("dry");
+    let output = derive(&db, &["--emit", "metamath,lean", "--emit-dir", other.to_str().unwrap(), "--dry-run"]).run().expect_code(0);
+    assert_eq!(output.record("step", "emit-lean")["status"], "planned");
+    assert!(!other.exists());
+}
+
+#[test]
 fn metamath_rejects_what_was_changed() {
     if !have("metamath") {
         ml_tests::skip!("metamath is not installed");

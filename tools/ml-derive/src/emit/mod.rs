@@ -3,7 +3,8 @@
 mod write;
 
 use crate::cli::Cli;
-use crate::given::{Claim, Refused, Statements};
+use crate::given::{Claim, Statements};
+use crate::refused::Refused;
 use clap::ValueEnum;
 use ml_common::record;
 use ml_common::stage::{Done, Stage};
@@ -149,7 +150,8 @@ impl Wish {
     /// As [`Collection::write`].
     pub fn fulfil(&self, collection: Option<&Collection>, stage: &Stage) -> Result<()> {
         if let Some(collection) = collection {
-            return collection.write(self, stage).map(drop);
+            let recorded = if stage.dry_run { "writing out the theorems" } else { "the theorems are recorded, but not written out" };
+            return collection.write(self, stage).map(drop).map_err(|failure| failure.context(recorded));
         }
         for id in planned_ids(&self.formats) {
             let (summary, reason) = ("nothing is new, so nothing is written out".into(), Some("nothing is new".into()));

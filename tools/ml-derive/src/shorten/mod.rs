@@ -5,8 +5,9 @@ mod known;
 mod shortener;
 
 use crate::cli::Cli;
-use crate::given::{Refused, Statements};
+use crate::given::Statements;
 use crate::proofs::rule;
+use crate::refused::Refused;
 use ml_common::people;
 use ml_common::record::{MAX_PROOF_BYTES, Statement};
 use ml_common::stage::{Done, Output, Stage};
