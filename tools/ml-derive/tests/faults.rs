@@ -4,7 +4,7 @@
 
 mod support;
 
-use ml_tests::{Cluster, Tool, ledger};
+use ml_tests::{Cluster, Output, Running, TestDb, Tool, ledger};
 use serde_json::json;
 use support::{count, derive, empty, metric, night, number, rows, verify};
 
@@ -107,42 +107,94 @@ fn wait_for_run(db: &ml_tests::TestDb) {
     panic!("no run began");
 }
 
-/// Stops a night where it writes: another session holds the table of blocks, so that statements and proofs are in already.
-fn stopped_while_writing(hint: &str, signal: i32) -> ml_tests::TestDb {
-    let db = empty(hint);
-    derive(&db, &[]).run().expect_code(0);
-    let before: Vec<String> = rows(&db).into_iter().filter(|row| !row.starts_with("runs")).collect();
+/// Holds a night up where it writes: another session holds the table of blocks, so that statements and proofs are in already. `meanwhile` then
+/// makes it end, or says that the night is to go on and find out for itself; nothing of it may be left but its run.
+fn held_up_while_writing(db: &TestDb, args: &[&str], meanwhile: impl FnOnce(&Running, &mut postgres::Client) -> bool) -> Output {
+    derive(db, &[]).run().expect_code(0);
+    let before: Vec<String> = rows(db).into_iter().filter(|row| !row.starts_with("runs")).collect();
     let mut blocker = db.client();
     let mut held = blocker.transaction().unwrap();
     held.batch_execute("LOCK TABLE blocks IN ACCESS EXCLUSIVE MODE").unwrap();
-    let night = derive(&db, &[]).env("LOCK_TIMEOUT_MS", "60000").spawn();
+    let night = derive(db, args).env("LOCK_TIMEOUT_MS", "60000").spawn();
     let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname = 'blocks' AND NOT l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     let mut client = db.client();
-    for _ in 0..2000 {
-        if number(&mut client, waiting) > 0 {
-            break;
+    until(&mut client, waiting, 1);
+    let output = match meanwhile(&night, &mut client) {
+        true => {
+            held.rollback().unwrap();
+            night.wait()
         }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    assert_eq!(number(&mut client, waiting), 1);
-    night.signal(signal);
-    let output = night.wait();
-    assert_eq!(output.code, 128 + signal, "{}\n{}", output.stdout, output.stderr);
-    held.rollback().unwrap();
+        false => {
+            let output = night.wait();
+            held.rollback().unwrap();
+            output
+        }
+    };
     // The server notices that the session is gone in its own time.
-    for _ in 0..500 {
-        if number(
-            &mut client,
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'ml-derive%' AND datname = current_database()",
-        ) == 0
-        {
-            break;
+    until(&mut client, SESSIONS, 0);
+    let after: Vec<String> = rows(db).into_iter().filter(|row| !row.starts_with("runs")).collect();
+    assert_eq!(before, after, "nothing half-written");
+    output
+}
+
+const SESSIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'ml-derive%' AND datname = current_database()";
+
+fn until(client: &mut postgres::Client, sql: &str, wanted: i64) {
+    for _ in 0..3000 {
+        if number(client, sql) == wanted {
+            return;
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    let after: Vec<String> = rows(&db).into_iter().filter(|row| !row.starts_with("runs")).collect();
-    assert_eq!(before, after, "nothing half-written");
+    panic!("it never came to {wanted}: {sql}");
+}
+
+/// The same by a signal.
+fn stopped_while_writing(hint: &str, signal: i32) -> TestDb {
+    let db = empty(hint);
+    let output = held_up_while_writing(&db, &[], |night, _| {
+        night.signal(signal);
+        false
+    });
+    assert_eq!(output.code, 128 + signal, "{}\n{}", output.stdout, output.stderr);
     db
+}
+
+#[test]
+fn a_deadline_discards_what_is_not_committed() {
+    let db = empty("deadline");
+    let output = held_up_while_writing(&db, &["--deadline", "3s"], |_, _| false);
+    assert_eq!(output.code, 143, "{}\n{}", output.stdout, output.stderr);
+    assert!(output.stderr.contains("deadline") && output.record("step", "stock")["rows"] == 100, "{}", output.stderr);
+    assert_eq!(number(&mut db.client(), "SELECT count(*) FROM runs WHERE status = 'failed' AND metadata->>'reason' = 'terminated'"), 1);
+    // The next night finds what the aborted one would have, and is what it would have been.
+    let undisturbed = empty("undisturbed");
+    (0..2).for_each(|_| drop(derive(&undisturbed, &[]).run().expect_code(0)));
+    assert_eq!(night(&derive(&db, &[]).run().expect_code(0)), (100, "total"));
+    let root =
+        |db: &TestDb| db.client().query_one("SELECT merkle_root FROM blocks WHERE block_number = 2", &[]).unwrap().get::<_, String>(0);
+    assert_eq!(root(&db), root(&undisturbed));
+    verify(&db);
+}
+
+#[test]
+fn a_night_that_has_lost_its_lock_keeps_nothing() {
+    let db = empty("lost");
+    let output = held_up_while_writing(&db, &[], |_, client| {
+        let holder = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        assert_eq!(number(client, holder), 1);
+        true
+    });
+    assert_eq!(output.code, 2, "{}\n{}", output.stdout, output.stderr);
+    let end = output.end();
+    assert!(end["summary"].as_str().unwrap().contains("the lock ml-derive"), "{end}");
+    assert_eq!(
+        number(&mut db.client(), "SELECT count(*) FROM runs WHERE status = 'failed' AND metadata->>'reason' LIKE '%lock ml-derive%'"),
+        1
+    );
+    assert_eq!(night(&derive(&db, &[]).run().expect_code(0)), (100, "total"));
+    verify(&db);
 }
 
 #[test]
