@@ -5,7 +5,7 @@
 mod support;
 
 use ml_logic::{Formula, System};
-use ml_tests::{Cluster, RedisServer, ledger};
+use ml_tests::{Cluster, Output, RedisServer, ledger};
 use redis::Commands;
 use std::collections::BTreeSet;
 use support::{count, derive, derive_and_queue, empty, metric, night, number, rows, verify};
@@ -106,6 +106,107 @@ fn nights_end_in_saturation() {
     assert_eq!(open(&["--depth-max", "3"]), 0);
     assert_eq!(open(&["--depth-max", "2"]), 0);
     assert_eq!(open(&["--depth-max", "3"]), 0);
+}
+
+/// Nights that cut nothing are one night: the same pairs, the same statements.
+#[test]
+fn no_pair_is_tried_twice() {
+    let (small, long) = (empty("pieces"), empty("whole"));
+    let args = ["--depth-max", "3", "--max-total", "100000", "--max-breadth", "100000"];
+    let levels = |output: &Output| -> Vec<Vec<i64>> {
+        let levels = output.kind("step").filter(|step| step["id"].as_str().unwrap().starts_with("level-"));
+        levels.map(|level| ["candidates", "duplicates", "instances", "kept", "cut"].map(|name| metric(level, name)).to_vec()).collect()
+    };
+    let whole = derive(&long, &args).run().expect_code(0);
+    assert_eq!(night(&whole).1, "depth");
+    let mut pieces = Vec::new();
+    loop {
+        let piece = derive(&small, &args).args(["--steps", "1"]).run().expect_code(0);
+        pieces.extend(levels(&piece));
+        if night(&piece).1 == "depth" {
+            break;
+        }
+        assert_eq!(night(&piece).1, "steps");
+    }
+    assert_eq!(pieces, levels(&whole));
+    assert!(pieces.len() >= 3 && pieces.iter().all(|level| level[4] == 0), "{pieces:?}");
+    let set = |db| texts(db).into_iter().collect::<BTreeSet<_>>();
+    assert_eq!(set(&small), set(&long));
+    // Of all facts that may be premises each was tried with each, once.
+    let low = number(&mut long.client(), "SELECT count(*) FROM statements WHERE derivation_depth < 3");
+    assert_eq!(pieces.iter().map(|level| level[0]).sum::<i64>(), low * low);
+}
+
+#[test]
+fn named_theorems_come_first_and_are_told() {
+    let db = empty("named");
+    let output = derive(&db, &["--max-breadth", "4", "--max-total", "40", "--steps", "9"]).run().expect_code(0);
+    let named: i64 = output.kind("step").filter_map(|step| step["metrics"]["named"].as_i64()).sum();
+    assert!(named > 0);
+    assert_eq!(metric(output.end(), "named"), named);
+    let mut client = db.client();
+    let stored = "SELECT count(*) FROM runs r, LATERAL jsonb_each_text(r.metadata->'named') n JOIN statements s ON s.hash = n.key";
+    assert_eq!(number(&mut client, stored), named);
+    let identity = client
+        .query_opt(
+            "SELECT n.value FROM runs r, LATERAL jsonb_each_text(r.metadata->'named') n WHERE n.key = $1",
+            &[&ml_logic::hash::statement_text("p->p")],
+        )
+        .unwrap();
+    assert_eq!(identity.unwrap().get::<_, String>(0), "*2.08 Id, identity; has the instance *2.11, *2.53, *2.54");
+    let level = output.kind("step").find(|step| step["labels"]["named"].as_str().is_some_and(|names| names.contains("*2.08 Id"))).unwrap();
+    assert!(metric(level, "named") > 0 && metric(level, "kept") <= 4, "{level}");
+}
+
+/// What another hand has written is counted, named in the record and never built on.
+#[test]
+fn a_ledger_with_all_kinds_of_foreign_rows() {
+    let db = empty("strange");
+    let mut client = db.client();
+    let suffix = " axioms=CpCqp,CCpCqrCCpqCpr,CCNpNqCqp";
+    let huge = "p->".repeat(70_000) + "p";
+    let (ours, other) = (format!("DD211{suffix}"), "D11 axioms=CpCqp".to_owned());
+    let deep = format!("{}p{}", "(".repeat(100_000), ")".repeat(100_000));
+    // Text, proof, whether the hash is the text's.
+    let rows: [(&str, Option<&str>, bool); 12] = [
+        ("p<->p", None, true),
+        ("\u{2200}x.P(x)", None, true),
+        ("", None, true),
+        (&deep[..], None, true),
+        ("p/\\q->p", None, true),
+        ("[]p->p", None, true),
+        ("p->p\\/q", Some("by tauto"), true),
+        ("a->b->a->b", Some(&ours), true),
+        ("p->p", Some(&ours), false),
+        ("p->q->r->q", Some(&other), true),
+        ("p->p->p->p", Some("D1 axioms=CpCqp,CCpCqrCCpqCpr,CCNpNqCqp"), true),
+        (&huge, Some(&ours), true),
+    ];
+    for (text, proof, own) in rows {
+        let hash = ml_logic::hash::statement_text(if own { text } else { "another" });
+        let insert = "INSERT INTO statements (system_id, hash, content_norm, status, derivation_depth) SELECT id, $1, $2, 'proven', 0 FROM theories RETURNING id::text, system_id::text";
+        let row = client.query_one(insert, &[&hash, &text]).unwrap();
+        let (id, theory): (String, String) = (row.get(0), row.get(1));
+        let proven = "INSERT INTO proofs (statement_id, system_id, prover, proof_term, success, status) VALUES ($1::text::uuid, $2::text::uuid, 'x', $3, true, 'success')";
+        if let Some(proof) = proof {
+            client.execute(proven, &[&id, &theory, &proof]).unwrap();
+        }
+    }
+    let output = derive(&db, &[]).run().expect_code(0);
+    let stock = output.record("step", "stock");
+    let counts = ["facts", "open", "inert", "unreadable"].map(|name| metric(stock, name));
+    // The text of parentheses alone is `p`, and what claims to be proven is known, however wrong.
+    assert_eq!(counts, [3, 3, 9, 3], "{stock}");
+    let said = stock["summary"].as_str().unwrap();
+    assert!(said.contains("9 theorems have no proof") && said.contains("3 theorems are no formulas"), "{said}");
+    assert_eq!(night(&output).0, 100);
+    let derived = "SELECT s.content_norm FROM statements s JOIN proofs p ON p.statement_id = s.id WHERE p.prover = 'ml-derive'";
+    let frege = System::named("frege").unwrap();
+    let texts: Vec<String> = client.query(derived, &[]).unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(texts.len(), 97);
+    assert!(texts.iter().all(|text| frege.sound(&text.parse().unwrap(), &ml_logic::Limits::default()) == Some(true)));
+    // Known is known: what stands there already is not derived once more, whoever proved it.
+    assert!(!texts.iter().any(|text| text == "p->q->r->q" || text == "p->p"));
 }
 
 #[test]
