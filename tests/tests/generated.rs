@@ -163,11 +163,23 @@ fn exit_codes() {
 #[test]
 fn help_of_every_tool() {
     for tool in tools() {
-        // Wide enough that no terminal decides where lines break.
-        let output = Command::new(ml_tests::tool::bin_dir().join(&tool)).arg("--help").env("COLUMNS", "100").output().unwrap();
-        assert!(output.status.success(), "{tool} --help");
-        stands(&format!("help/{tool}.txt"), std::str::from_utf8(&output.stdout).unwrap());
+        let mut text = help(&tool, &[]);
+        let listed = text.split_once("\nCommands:\n").map_or("", |(_, rest)| rest.split("\n\n").next().unwrap());
+        // Further lines of a description stand deeper.
+        let commands = listed.lines().filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
+        for command in commands.filter(|command| *command != "help").map(str::to_owned).collect::<Vec<_>>() {
+            text.push_str(&format!("\n{}\n\n{}", "=".repeat(100), help(&tool, &[&command])));
+        }
+        stands(&format!("help/{tool}.txt"), &text);
     }
+}
+
+fn help(tool: &str, command: &[&str]) -> String {
+    // Wide enough that no terminal decides where lines break.
+    let program = ml_tests::tool::bin_dir().join(tool);
+    let output = Command::new(program).args(command).arg("--help").env("COLUMNS", "100").output().unwrap();
+    assert!(output.status.success(), "{tool} --help");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// The packages in tools/.

@@ -70,7 +70,7 @@ impl Library {
                 let (major, minor) = (premise(major)?, premise(minor)?);
                 let found = detach(&major.formula, &minor.formula, &self.limits)?;
                 let formula = found.ok_or_else(|| {
-                    not_a_proof(format!("{} is not to be detached from {}", shown(&minor.formula), shown(&major.formula)))
+                    not_a_proof(format!("{} does not fit the antecedent of {}", shown(&minor.formula), shown(&major.formula)))
                 })?;
                 (formula, major.length.saturating_add(minor.length).saturating_add(1), 1 + major.height.max(minor.height))
             }
@@ -186,7 +186,7 @@ mod tests {
         let mut fails = |text: &str| library.add_proof(&text.parse().unwrap()).unwrap_err().to_string();
         assert_eq!(fails("D14"), "symbol 3 of the proof: there is no axiom 4 among 3");
         assert_eq!(fails("N1"), "symbol 1 of the proof: necessitation is not a rule of this system");
-        assert_eq!(fails("DD33D11"), "symbol 2 of the proof: (~p->~q)->q->p is not to be detached from (~p->~q)->q->p");
+        assert_eq!(fails("DD33D11"), "symbol 2 of the proof: (~p->~q)->q->p does not fit the antecedent of (~p->~q)->q->p");
         assert!(library.add(Step::Necessitate(999)).is_err() && library.add(Step::Detach { major: 0, minor: 999 }).is_err());
     }
 }

@@ -17,6 +17,20 @@
 //! - `statement`: each kept conclusion, unless `--counts`;
 //! - end: metrics lengths, kept, removed.
 //!
+//! Records of `--emit`, in both modes and of the command `emit`:
+//! - step `emit-metamath`: the database; rows theorems, with path, bytes, sha256;
+//! - step `emit-lean`: lakefile.toml, which is written last, rows theorems; `emit-lean.basic`, `emit-lean.part-N`, `emit-lean.root`,
+//!   `emit-lean.toolchain`: the other files of the project; each with path, bytes, sha256;
+//! - step `emit-tptp`: SHA256SUMS beside the problems, which is written last; rows problems; with path, bytes, sha256;
+//! - each skipped when a night found nothing new.
+//!
+//! Records of the commands:
+//! - emit: check `checker` (only when bad): proofs that are not written out; end: metrics proofs, theorems, without_proof, refused;
+//! - explain: step `line-N`: a line of the proof; labels statement, hash, major_substitution, minor_substitution; metrics major, minor or
+//!   premise: the lines that it is from; end: metrics lines, proof_length, depth;
+//! - shorten: `statement`: what each proof has become; check `checker` (only when bad): proofs that are passed over; end: metrics proofs,
+//!   shortened, symbols_before, symbols_after, without_proof, refused.
+//!
 //! [`engine`] does no IO and knows nothing of records, settings and databases.
 
 mod axioms;

@@ -1,5 +1,6 @@
 //! What becomes of a call when some of the proofs that it is given do not prove what they should.
 
+use crate::proofs::counted;
 use ml_common::record::Check;
 use ml_common::stage::{Done, Output, Stage};
 use ml_common::{Class, Exit, Failure, Result, Status};
@@ -39,7 +40,7 @@ impl Refused {
         if nothing {
             return Err(Failure::new(Class::General, format!("no proof proves what it should: {first}")).hint(hint));
         }
-        let summary = format!("{} proofs are passed over, as they do not prove what they should", self.count);
+        let summary = format!("{} passed over: what they should prove is not proved", counted(self.count, "proof"));
         if stage.out().mode() == Output::Raw {
             log::warn!("{summary}: {}", self.evidence.join("; "));
         }

@@ -57,6 +57,21 @@ fn metamath_verifies_everything_of_some_systems() {
 }
 
 #[test]
+fn metamath_verifies_something_of_every_named_system() {
+    if !have("metamath") {
+        ml_tests::skip!("metamath is not installed");
+    }
+    for name in ml_logic::System::names() {
+        let folder = TempDir::new().unwrap();
+        let length = if ml_logic::System::named(name).unwrap().axioms.len() == 1 { "11" } else { "4" };
+        let (output, path) = database(&folder, &["--axioms", name, "--max-length", length]);
+        assert!(output.record("step", "emit-metamath")["rows"].as_u64().unwrap() > 0, "{name}");
+        let (good, said) = verified(&path);
+        assert!(good, "{name}: {said}");
+    }
+}
+
+#[test]
 fn metamath_verifies_a_night_and_what_it_rests_on() {
     if !have("metamath") {
         ml_tests::skip!("metamath is not installed");

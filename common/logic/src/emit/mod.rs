@@ -155,7 +155,7 @@ impl Development {
     /// The substitutions of a detachment of this development. Fails at the limits, and for premises that cannot be detached.
     pub fn application(&self, major: Premise, minor: Premise, conclusion: &Formula) -> Result<Application> {
         let (major, minor) = (self.formula(major), self.formula(minor));
-        let refused = || Error::NotAProof(format!("{minor} is not to be detached from {major}"));
+        let refused = || Error::NotAProof(format!("{minor} does not fit the antecedent of {major}"));
         let found = detachment(major, minor, &self.limits)?.filter(|found| found.conclusion == *conclusion).ok_or_else(refused)?;
         // Variables that the conclusion has not may be anything: so they are one that it has.
         let variables = conclusion.variables();

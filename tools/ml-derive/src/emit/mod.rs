@@ -4,6 +4,7 @@ mod write;
 
 use crate::cli::Cli;
 use crate::given::{Claim, Statements};
+use crate::proofs::counted;
 use crate::refused::Refused;
 use clap::ValueEnum;
 use ml_common::record;
@@ -63,13 +64,14 @@ pub fn act(cli: &Cli, args: &Args, stage: &Stage) -> Result<Done> {
     }
     let without = match claims.without {
         0 => String::new(),
-        without => format!("; {without} statements came without a proof"),
+        without => format!("; {} came without a proof", counted(without, "statement")),
     };
     let would = if stage.dry_run { "would be written" } else { "written" };
-    let mut done = Done::ok(format!("{theorems} theorems {would} out from {given} proofs{without}"))
-        .metric("proofs", given)
-        .metric("theorems", theorems)
-        .metric("without_proof", claims.without);
+    let mut done =
+        Done::ok(format!("{} {would} out from {}{without}", counted(theorems as u64, "theorem"), counted(given as u64, "proof")))
+            .metric("proofs", given)
+            .metric("theorems", theorems)
+            .metric("without_proof", claims.without);
     if stage.dry_run {
         done.status = Some(Status::Planned);
     }

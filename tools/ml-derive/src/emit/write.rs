@@ -1,6 +1,7 @@
 //! The files: which there are, in which order they appear, and the records that tell of them.
 
 use super::{Format, Wish, failure};
+use crate::proofs::counted;
 use clap::ValueEnum;
 use ml_common::files::{self, Hashing, NewFile, name_stamp};
 use ml_common::record::Step;
@@ -58,7 +59,7 @@ pub fn all(wish: &Wish, development: &Development, stage: &Stage) -> Result<()> 
         let path = dir.join(format!("{base}{}", format.ending()));
         let mut files = Files { stage, id: format.id() };
         if stage.dry_run {
-            let summary = format!("would write {rows} theorems as {}", path.display());
+            let summary = format!("would write {} as {}", counted(rows, "theorem"), path.display());
             stage.step(
                 Status::Planned,
                 Step { id: files.id, path: Some(path.display().to_string()), rows: Some(rows), summary, ..Step::default() },
@@ -126,7 +127,7 @@ impl Files<'_> {
     }
 
     fn metamath(&mut self, path: &Path, development: &Development, rows: u64) -> Result<()> {
-        let what = format!("a Metamath database of {rows} theorems");
+        let what = format!("a Metamath database of {}", counted(rows, "theorem"));
         self.file("", path, Some(rows), &what, |put| {
             let mut metamath = Metamath::default();
             put(&metamath.head(development))?;
@@ -159,14 +160,14 @@ impl Files<'_> {
         let root = folder.join(format!("{}.lean", lean::LIBRARY));
         self.file("root", &root, None, "the root module", line(lean::root(parts.number)))?;
         self.file("toolchain", &folder.join("lean-toolchain"), None, "the version of Lean", line(lean::toolchain()))?;
-        let what = format!("a Lean project of {rows} theorems");
+        let what = format!("a Lean project of {}", counted(rows, "theorem"));
         self.file("", &folder.join("lakefile.toml"), Some(rows), &what, line(lean::lakefile()))
     }
 
     fn part(&self, parts: &mut Parts, module: &dyn Fn(&str) -> PathBuf) -> Result<()> {
         let Parts { number, theorems, text, uses, .. } = parts;
         let name = lean::part(*number);
-        let what = format!("{theorems} theorems");
+        let what = counted(*theorems as u64, "theorem");
         self.file(&format!("part-{}", *number + 1), &module(&name), Some(*theorems as u64), &what, |put| {
             put(&lean::head(uses))?;
             put(text)?;
@@ -190,7 +191,7 @@ impl Files<'_> {
         }
         sums.sort_unstable();
         let text: String = sums.iter().map(|(name, sha256)| format!("{sha256}  {name}\n")).collect();
-        let what = format!("{rows} TPTP problems beside the sums");
+        let what = format!("{} beside the sums", counted(rows, "TPTP problem"));
         self.file("", &folder.join(SUMS), Some(rows), &what, |put| put(&text))
     }
 }

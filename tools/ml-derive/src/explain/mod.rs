@@ -5,6 +5,7 @@ mod text;
 use crate::axioms;
 use crate::cli::Cli;
 use crate::given::Statements;
+use crate::proofs::counted;
 use ml_common::people::printable;
 use ml_common::pg;
 use ml_common::record::{Map, Record, Step};
@@ -100,19 +101,19 @@ pub fn act(cli: &Cli, args: &Args, stage: &Stage) -> Result<Done> {
     let found = library.line(line);
     let said = if found.length as usize > SHOWN { String::new() } else { format!(" {}", subject.proof) };
     let head = format!(
-        "{}\n{}\nproof{said}: {} symbols of D-notation, height {}, {} lines\n",
+        "{}\n{}\nproof{said}: {} of D-notation, height {}, {}\n",
         text::shown(&proved),
         hash::statement(&proved),
-        found.length,
+        counted(found.length, "symbol"),
         found.height,
-        lines.len()
+        counted(lines.len() as u64, "line")
     );
     if stage.out().mode() == Output::Records {
         lines.iter().for_each(|line| stage.step(Status::Ok, record(line)));
     } else {
         stage.out().text(&format!("{head}\n{}", text::text(&lines)));
     }
-    Ok(Done::ok(format!("{proved} is proved in {} lines", lines.len()))
+    Ok(Done::ok(format!("{proved} is proved in {}", counted(lines.len() as u64, "line")))
         .metric("lines", lines.len())
         .metric("proof_length", found.length)
         .metric("depth", found.height))

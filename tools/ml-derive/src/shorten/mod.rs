@@ -6,7 +6,7 @@ mod shortener;
 
 use crate::cli::Cli;
 use crate::given::Statements;
-use crate::proofs::rule;
+use crate::proofs::{counted, rule};
 use crate::refused::Refused;
 use ml_common::people;
 use ml_common::record::{MAX_PROOF_BYTES, Statement};
@@ -81,9 +81,9 @@ pub fn act(cli: &Cli, args: &Args, stage: &Stage) -> Result<Done> {
     }
     let without = match claims.without {
         0 => String::new(),
-        without => format!("; {without} statements came without a proof"),
+        without => format!("; {} came without a proof", counted(without, "statement")),
     };
-    let done = Done::ok(format!("{shortened} of {} proofs shortened, {before} symbols to {after}{without}", given.len()))
+    let done = Done::ok(format!("{shortened} of {} shortened, {before} symbols to {after}{without}", counted(given.len() as u64, "proof")))
         .metric("proofs", given.len())
         .metric("shortened", shortened)
         .metric("symbols_before", before)
