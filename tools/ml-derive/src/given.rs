@@ -10,12 +10,15 @@ use ml_common::record::{Body, Record, Statement};
 use ml_common::stage::{Common, InputUse, Waiting};
 use ml_common::{Class, Failure, Result};
 use ml_logic::dproof::axiom_letter;
-use ml_logic::{DProof, System};
+use ml_logic::{DProof, Formula, Limits, System, is_instance};
 use std::io::{BufRead, Read};
 use std::path::Path;
 
 /// A D-proof may have so many symbols.
 pub const LONGEST: usize = 1 << 24;
+
+/// What a library of proofs may hold: half a gigabyte of formulas, some millions of them.
+pub const LIMITS: Limits = Limits { max_symbols: 1 << 22, max_work: 1 << 27 };
 
 /// What standard input holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +75,21 @@ pub struct Claim {
     pub proof: DProof,
     /// What it is said to prove, as canonical text.
     pub statement: Option<String>,
+}
+
+impl Claim {
+    /// Why what the proof proves is not what it is said to prove, if so.
+    pub fn contradicted(&self, proved: &Formula) -> Option<String> {
+        let shown = |formula: &Formula| match formula.size() {
+            0..=200 => formula.to_string(),
+            size => format!("a formula of {size} symbols"),
+        };
+        match self.statement.as_ref()?.parse::<Formula>() {
+            Ok(formula) if is_instance(proved, &formula) => None,
+            Ok(_) => Some(format!("it proves {} instead", shown(proved))),
+            Err(error) => Some(format!("what it should prove is no formula: {error}")),
+        }
+    }
 }
 
 /// The proofs of one call, and the system that they are of.

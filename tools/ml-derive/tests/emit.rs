@@ -402,6 +402,8 @@ fn what_is_wrong_is_said() {
     refused(given(&["--axioms", "meredith"], b"DD211\n").expect_code(1), "there is no axiom 2 among 1");
     refused(given(&["--axioms", "p->"], b"1\n").expect_code(64), "the axioms cannot be used");
     refused(given(&["--axioms", "-"], b"1\n").expect_code(64), "both come on standard input");
+    refused(given(&["--axioms", "frege"], format!("{}2", "D2".repeat(60)).as_bytes()).expect_code(1), "cannot be written out");
+    refused(given(&["--axioms", "frege"], format!("{}1", "D1".repeat(20_000)).as_bytes()).expect_code(1), "cannot be written out");
     refused(given(&["--no-input"], b"1\n").expect_code(64), "no proofs on standard input");
     assert!(given(&[], b"").expect_code(70).end()["reason"].as_str().unwrap().contains("upstream-silent"));
     let stream = Tool::new("ml-derive").args(["--no-ledger", "--axioms", "frege", "--max-length", "5"]).run().expect_code(0).stdout;

@@ -61,6 +61,15 @@ fn a_d_proof_is_explained() {
 }
 
 #[test]
+fn what_nobody_could_read_is_not_printed() {
+    // Each step makes the formula longer by more than half.
+    let growing = format!("{}2", "D2".repeat(60));
+    refused(&explain(&["--proof", &growing, "--axioms", "frege"]).run().expect_code(1), "too large");
+    let long = format!("{}1", "D1".repeat(30_000));
+    refused(&explain(&["--proof", &long, "--axioms", "frege"]).run().expect_code(1), "too large");
+}
+
+#[test]
 fn a_statement_of_the_stream_is_explained() {
     let stream = |args: &[&str]| Tool::new("ml-derive").args(["--no-ledger"]).args(args).run().expect_code(0).stdout;
     let frege = stream(&["--axioms", "frege", "--max-length", "9"]);

@@ -153,5 +153,11 @@ fn what_is_wrong_is_said() {
     // The rest is done all the same.
     let output = shorten(&[], "D33\nDDD2111\n").expect_code(1);
     assert_eq!((results(&output).len(), output.record("check", "checker")["status"].as_str()), (1, Some("warn")));
+    let derived = Tool::new("ml-derive").args(["--no-ledger", "--axioms", "frege", "--max-length", "5"]).run().expect_code(0).stdout;
+    let wrong = derived.replace("\"statement\":\"p->p\"", "\"statement\":\"p->q\"");
+    let output = Tool::new("ml-derive").arg("shorten").stdin(wrong).run().expect_code(1);
+    assert!(output.record("check", "checker")["evidence"][0].as_str().unwrap().contains("it proves p->p instead"), "{}", output.stdout);
+    let growing = format!("{}2\n", "D2".repeat(60));
+    assert!(shorten(&[], growing).expect_code(1).end()["summary"].as_str().unwrap().contains("too large"));
     shorten(&[], "").expect_code(70);
 }

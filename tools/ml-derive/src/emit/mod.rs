@@ -3,7 +3,7 @@
 mod write;
 
 use crate::cli::Cli;
-use crate::given::{Claim, Statements};
+use crate::given::{Claim, LIMITS, Statements};
 use crate::proofs::counted;
 use crate::refused::Refused;
 use clap::ValueEnum;
@@ -12,7 +12,7 @@ use ml_common::stage::{Done, Stage};
 use ml_common::{Class, Failure, Result, Status};
 use ml_logic::dag::Step;
 use ml_logic::emit::Development;
-use ml_logic::{DProof, Error, Formula, Library, Limits, System, is_instance};
+use ml_logic::{DProof, Error, Library, System};
 use std::path::PathBuf;
 pub use write::planned_ids;
 
@@ -87,7 +87,7 @@ pub struct Collection {
 impl Collection {
     /// Nothing yet.
     pub fn new(system: System) -> Collection {
-        Collection { library: Library::new(system, Limits::default()), lines: Vec::new() }
+        Collection { library: Library::new(system, LIMITS), lines: Vec::new() }
     }
 
     /// Adds the conclusion of a step whose premises are the numbers of what was added before.
@@ -112,13 +112,8 @@ impl Collection {
             Err(error @ Error::Limit { .. }) => return Err(failure(error)),
             Err(reason) => return Ok(Err(reason.to_string())),
         };
-        let proved = &self.library.line(line).formula;
-        if let Some(text) = &claim.statement {
-            match text.parse::<Formula>() {
-                Ok(formula) if is_instance(proved, &formula) => {}
-                Ok(_) => return Ok(Err(format!("it proves {} instead", shown(proved)))),
-                Err(error) => return Ok(Err(format!("what it should prove is no formula: {error}"))),
-            }
+        if let Some(reason) = claim.contradicted(&self.library.line(line).formula) {
+            return Ok(Err(reason));
         }
         self.lines.push(line);
         Ok(Ok(()))
@@ -129,7 +124,7 @@ impl Collection {
     /// # Errors
     /// Class Storage when that is not possible, Internal when the checker refuses a step.
     pub fn write(&self, wish: &Wish, stage: &Stage) -> Result<usize> {
-        let development = Development::new(&self.library, &self.lines, &Limits::default()).map_err(failure)?;
+        let development = Development::new(&self.library, &self.lines, &LIMITS).map_err(failure)?;
         stage.cancel.check()?;
         write::all(wish, &development, stage)?;
         Ok(development.theorems.len())
@@ -207,10 +202,6 @@ pub enum Source<'p> {
     Step(Step),
     /// Its text.
     Proof(&'p str),
-}
-
-fn shown(formula: &Formula) -> String {
-    if formula.size() <= 200 { formula.to_string() } else { format!("a formula of {} symbols", formula.size()) }
 }
 
 /// What cannot be written out.

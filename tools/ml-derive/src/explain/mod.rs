@@ -22,6 +22,9 @@ const TOLD: usize = 5;
 /// Symbols of a proof that are shown of it.
 const SHOWN: usize = 200;
 
+/// What people may be shown: nobody reads more.
+const LIMITS: Limits = Limits { max_symbols: 1 << 18, max_work: 1 << 22 };
+
 /// `ml-derive explain`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
@@ -88,15 +91,14 @@ pub fn act(cli: &Cli, args: &Args, stage: &Stage) -> Result<Done> {
             }
         }
     };
-    let limits = Limits::default();
-    let mut library = Library::new(subject.system, limits);
+    let mut library = Library::new(subject.system, LIMITS);
     let line = library.add_proof(&subject.proof).map_err(|error| failure(error, library.system()))?;
     let proved = library.line(line).formula.clone();
     if let Some(claimed) = subject.claimed.filter(|claimed| !is_instance(&proved, claimed)) {
         return Err(Failure::new(Class::General, format!("the proof on record proves another statement: {proved} and not {claimed}"))
             .hint("what wrote it is at fault: ml-export statements -o - | ml-check checks all of them"));
     }
-    let development = Development::new(&library, &[line], &limits).map_err(|error| failure(error, library.system()))?;
+    let development = Development::new(&library, &[line], &LIMITS).map_err(|error| failure(error, library.system()))?;
     let lines = text::lines(&development, &proved).map_err(|error| failure(error, library.system()))?;
     let found = library.line(line);
     let said = if found.length as usize > SHOWN { String::new() } else { format!(" {}", subject.proof) };

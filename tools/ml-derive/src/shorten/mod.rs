@@ -5,7 +5,7 @@ mod known;
 mod shortener;
 
 use crate::cli::Cli;
-use crate::given::Statements;
+use crate::given::{LIMITS, Statements};
 use crate::proofs::{counted, rule};
 use crate::refused::Refused;
 use ml_common::people;
@@ -47,8 +47,7 @@ impl From<Error> for Ended {
 pub fn act(cli: &Cli, args: &Args, stage: &Stage) -> Result<Done> {
     let files: Vec<PathBuf> = args.from.iter().map(|path| known::files(path)).collect::<Result<Vec<_>>>()?.concat();
     let claims = cli.claims(&args.statements, stage)?;
-    let limits = Limits::default();
-    let mut shortener = Shortener::new(claims.system.clone(), limits);
+    let mut shortener = Shortener::new(claims.system.clone(), LIMITS);
     learn(&mut shortener, &files, stage)?;
     let (mut given, mut refused) = (Vec::new(), Refused::default());
     for (count, claim) in claims.claims.iter().enumerate() {
@@ -56,7 +55,10 @@ pub fn act(cli: &Cli, args: &Args, stage: &Stage) -> Result<Done> {
             stage.cancel.check()?;
         }
         match shortener.learn(&claim.proof) {
-            Ok(line) => given.push(line),
+            Ok(line) => match claim.contradicted(&shortener.library().line(line).formula) {
+                None => given.push(line),
+                Some(reason) => refused.push(&claim.place, &reason),
+            },
             Err(error @ Error::Limit { .. }) => return Err(too_large(&claim.place, &error)),
             Err(reason) => refused.push(&claim.place, &reason.to_string()),
         }
@@ -76,7 +78,7 @@ pub fn act(cli: &Cli, args: &Args, stage: &Stage) -> Result<Done> {
         after += line.length;
         shortened += u64::from(line.length < old.length);
         let proof = shortener.library().proof(new, line.length as usize).map_err(|error| refusal(&old.formula, &error.to_string()))?;
-        verify(&claims.system, &proof, &old.formula, &limits)?;
+        verify(&claims.system, &proof, &old.formula)?;
         tell(&claims.system, &proof, (old.length, &old.formula), (line.height, &line.formula), stage)?;
     }
     let without = match claims.without {
@@ -118,8 +120,8 @@ fn too_large(place: &str, error: &Error) -> Failure {
 }
 
 /// The separate checker has the last word: the new proof proves what the old one did, or more.
-fn verify(system: &System, proof: &DProof, formula: &Formula, limits: &Limits) -> Result<()> {
-    match checker::check(&system.rules(), proof.as_str(), formula, limits) {
+fn verify(system: &System, proof: &DProof, formula: &Formula) -> Result<()> {
+    match checker::check(&system.rules(), proof.as_str(), formula, &Limits::default()) {
         Ok(Verdict::Exact | Verdict::MoreGeneral(_)) => Ok(()),
         Ok(Verdict::DoesNotProve(reason)) => Err(refusal(formula, &reason)),
         Err(error) => Err(refusal(formula, &error.to_string())),
