@@ -5,12 +5,16 @@
 //! generates everything with a proof of at most so many symbols, exactly, without a database.
 //!
 //! Records, nightly:
-//! - step `stock`: what the derivation begins with; metrics facts, open, inert (theorems without a proof from these axioms);
-//! - step `level-N`: step N of the run; metrics candidates, invalid, duplicates, instances, new, kept, cut, depth;
+//! - step `stock`: what the derivation begins with; metrics facts, open, inert (theorems without a proof from these axioms, or too large),
+//!   unreadable (theorems that are no formulas);
+//! - step `level-N`: step N of the run; metrics candidates, invalid, left_out (too large, or with too long a proof), duplicates, instances,
+//!   new, kept, cut (new statements that wait for a further step), depth, named; label named: what logicians call what was kept;
 //! - check `checker` (only when bad): derived statements that the checker refused, which are not written;
 //! - step `block`: the sealed block; metrics block, statements; label merkle_root; skipped when there is nothing new;
 //! - step `queue`: jobs pushed; metrics enqueued, waiting; skipped without REDIS_URL, warn when Redis cannot be reached;
-//! - end: reason says why the derivation stopped; metrics steps, new_statements, max_depth, enqueued, cut.
+//! - end: reason says why the derivation stopped; metrics steps, new_statements, max_depth, enqueued, cut, left_out, named.
+//!
+//! Nightly theorems are not said to have shortest proofs: in exports they are labelled `proof of length L known`.
 //!
 //! Records, exhaustive:
 //! - step `length-N`: metrics length, kept, removed, candidates, duplicates, invalid; with `--dproofs` path, bytes, sha256;
