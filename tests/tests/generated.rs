@@ -168,7 +168,10 @@ fn help_of_every_tool() {
         // Further lines of a description stand deeper.
         let commands = listed.lines().filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
         for command in commands.filter(|command| *command != "help").map(str::to_owned).collect::<Vec<_>>() {
-            text.push_str(&format!("\n{}\n\n{}", "=".repeat(100), help(&tool, &[&command])));
+            // What every tool has stands above.
+            let own = help(&tool, &[&command]);
+            let own = own.split_once("\nCommon options:").map_or(own.as_str(), |(own, _)| own);
+            text.push_str(&format!("\n{}\n\n{own}", "=".repeat(100)));
         }
         stands(&format!("help/{tool}.txt"), &text);
     }

@@ -91,7 +91,7 @@ pub const KEYS: &[Key] = &[
         "Time that the nightly wrapper gives the whole night; keep it below the scheduler's limit, so that the alert still goes out.",
     ),
     key("PROGRESS_PATH", Kind::Path, Some("docs/progress.md"), "File that ml-report appends the night's entry to."),
-    key("EXPORTS_DIR", Kind::Path, Some("exports"), "Folder of ml-export's files."),
+    key("EXPORTS_DIR", Kind::Path, Some("exports"), "Folder of the files of ml-export and of ml-derive --emit."),
     key("EXPORT_COMPRESSION", Kind::Switch, Some("false"), "Whether ml-export compresses its files with zstd."),
     key("LOGS_DIR", Kind::Path, Some("logs"), "Folder of the nightly logs."),
     key("BACKUP_DIR", Kind::Path, Some("backups"), "Folder of the backups."),

@@ -70,11 +70,11 @@ pub struct Cli {
 /// What can be done with theorems that are there already. Each has its flags and its work in a file of its own.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum Command {
-    /// Write theorems with their proofs for other checkers: a Metamath database, a Lean project, TPTP problems
+    /// Write the theorems on standard input (D-proofs, one a line, or statements) as a Metamath database, a Lean project, TPTP problems
     Emit(emit::Args),
     /// Print a proof for people, step by step, with the substitutions
     Explain(explain::Args),
-    /// Shorten proofs by putting shorter known ones in place of their parts
+    /// Shorten the proofs on standard input (D-proofs, one a line, or statements): shorter known ones take the place of their parts
     Shorten(shorten::Args),
 }
 
