@@ -201,7 +201,8 @@ fn short(hash: &str) -> String {
     printable(hash).chars().take(12).collect()
 }
 
-/// The D-proofs of an input, one a line; blank lines and what follows `#` mean nothing.
+/// The D-proofs of an input, one a line, each perhaps with a formula behind it that it is said to prove; blank lines and what follows `#` or `%`
+/// mean nothing.
 ///
 /// # Errors
 /// Class Usage, naming the line that is none.
@@ -219,10 +220,13 @@ pub fn read_lines(input: impl BufRead, name: &str) -> Result<Vec<Claim>> {
             _ => {}
         }
         let text = String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
-        let text = text.split('#').next().unwrap_or_default().trim();
+        let text = text.split(['#', '%']).next().unwrap_or_default().trim();
+        let between = |c: char| c.is_whitespace() || matches!(c, ';' | ':' | ',');
+        let (proof, statement) = text.split_once(between).unwrap_or((text, ""));
+        let statement = statement.trim_start_matches(between);
         if !text.is_empty() {
-            let proof = DProof::parse(text).map_err(|error| wrong(format!("no D-proof: {error}")))?;
-            claims.push(Claim { place, proof, statement: None });
+            let proof = DProof::parse(proof).map_err(|error| wrong(format!("no D-proof: {error}")))?;
+            claims.push(Claim { place, proof, statement: (!statement.is_empty()).then(|| statement.to_owned()) });
         }
     }
     Ok(claims)
@@ -254,6 +258,10 @@ mod tests {
         let claims = read(b"# two\r\n\r\nDD211\r\n 1 # K\n").unwrap();
         let found: Vec<(&str, &str)> = claims.iter().map(|claim| (claim.place.as_str(), claim.proof.as_str())).collect();
         assert_eq!(found, [("line 3", "DD211"), ("line 4", "1")]);
+        let claimed = read(b"DD211; p -> p\n1 CpCqp # K\n").unwrap();
+        assert_eq!((claimed[0].statement.as_deref(), claimed[1].statement.as_deref()), (Some("p -> p"), Some("CpCqp")));
+        assert_eq!(claimed[0].contradicted(&"CNpNp".parse().unwrap()), Some("it proves ~p->~p instead".into()));
+        assert_eq!(claimed[1].contradicted(&"CpCqp".parse().unwrap()), None);
         assert_eq!(read(b""), Ok(vec![]));
         for (text, message) in [
             (&b"DD211\nDD21\n"[..], "line 2: no D-proof: the proof ends where 1 more sub-proofs are expected"),
