@@ -155,7 +155,7 @@ fn answer(input: impl Read + Send + 'static, cancel: &Cancel) -> Result<String> 
 }
 
 /// A progress line on stderr, shown on a terminal only. `total` in units of the work, when it is known.
-pub fn progress(doing: &'static str, total: Option<u64>) -> indicatif::ProgressBar {
+pub fn progress(doing: impl Into<Cow<'static, str>>, total: Option<u64>) -> indicatif::ProgressBar {
     let template = match total {
         Some(_) => "{msg} {wide_bar} {percent}% {human_pos}/{human_len} {per_sec} {eta}",
         None => "{spinner} {msg} {human_pos} {per_sec} {elapsed}",

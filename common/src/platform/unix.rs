@@ -79,3 +79,16 @@ fn signal_child(pid: u32, signal: rustix::process::Signal) {
         let _ = rustix::process::kill_process_group(pid, signal);
     }
 }
+
+/// Memory that is free for this process, in bytes; `None` where the system does not say.
+pub fn free_memory() -> Option<u64> {
+    let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let available = line.split_whitespace().next()?.parse::<u64>().ok()? * 1024;
+    // A container may have less than the machine; both generations of control groups.
+    let folder = "/sys/fs/cgroup";
+    let limits = [("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")];
+    let left = |(limit, used): (&str, &str)| Some(number(&format!("{folder}/{limit}"))?.saturating_sub(number(&format!("{folder}/{used}"))?));
+    Some(limits.into_iter().filter_map(left).fold(available, u64::min))
+}

@@ -67,3 +67,8 @@ pub fn end_child(pid: u32) {
 pub fn kill_child(pid: u32) {
     end_child(pid);
 }
+
+/// Memory that is free for this process, in bytes; `None`: it is not asked.
+pub fn free_memory() -> Option<u64> {
+    None
+}

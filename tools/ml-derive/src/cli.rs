@@ -23,21 +23,12 @@ pub struct Cli {
     /// standard input [default: DERIVE_AXIOMS]
     #[arg(long, value_name = "SYSTEM", global = true)]
     pub axioms: Option<String>,
-    /// Let `[]A` follow from A (the modal systems do so by themselves)
-    #[arg(long, global = true)]
-    pub necessitation: bool,
-    /// Use no database: derive everything with a proof of up to --max-length symbols
-    #[arg(long, requires = "max_length", help_heading = "Exhaustive")]
-    pub no_ledger: bool,
-    /// Longest proof, in symbols of D-notation
-    #[arg(long, value_name = "N", requires = "no_ledger", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Exhaustive")]
-    pub max_length: Option<u16>,
-    /// Print the counts of each length and not the statements
-    #[arg(long, requires = "no_ledger", help_heading = "Exhaustive")]
-    pub counts: bool,
-    /// Write the proofs of each length N to DIR/dProofsN.txt
-    #[arg(long, value_name = "DIR", requires = "no_ledger", help_heading = "Exhaustive")]
-    pub dproofs: Option<PathBuf>,
+    /// Let `[]A` follow from A (the modal systems do so by themselves), K times in a row at most
+    #[arg(long, global = true, value_name = "K", num_args = 0..=1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub necessitation: Option<Option<u32>>,
+    /// The mode without a ledger.
+    #[command(flatten)]
+    pub exhaustive: exhaustive::args::Args,
     /// Steps at most [default: DERIVE_STEPS]
     #[arg(long, value_name = "N", conflicts_with = "no_ledger", value_parser = plan::limit(), help_heading = "Nightly")]
     pub steps: Option<u32>,
@@ -130,7 +121,7 @@ impl Tool for Cli {
             None => {}
         }
         let system = self.system(stage)?;
-        match self.max_length {
+        match self.exhaustive.max_length {
             Some(max_length) => exhaustive::act(self, &system, usize::from(max_length), stage),
             None => nightly::act(&system, &plan::budget(self, &stage.settings)?, &self.wish(), stage),
         }
@@ -147,9 +138,14 @@ impl Cli {
         Wish { formats: self.emit.clone(), dir: self.emit_dir.clone() }
     }
 
+    /// How often necessitation may follow itself; `None` for any number of times.
+    pub fn necessitation_row(&self) -> Option<u32> {
+        self.necessitation.flatten()
+    }
+
     /// Whether this call derives into the ledger.
     fn needs_ledger(&self) -> bool {
-        !self.no_ledger && self.command.is_none()
+        !self.exhaustive.no_ledger && self.command.is_none()
     }
 
     /// What standard input holds.
@@ -159,8 +155,7 @@ impl Cli {
 
     /// Flags of a derivation mean nothing to a command.
     fn without_stray_flags(&self) -> Result<()> {
-        let derives = self.no_ledger
-            || self.dproofs.is_some()
+        let derives = self.exhaustive.no_ledger
             || !self.emit.is_empty()
             || [self.steps, self.depth_max, self.max_breadth, self.max_total].iter().any(Option::is_some);
         if self.command.is_some() && derives {
@@ -184,7 +179,7 @@ impl Cli {
             }
             Given::Records => {
                 let asked = self.axioms.as_ref().map(|_| self.system(stage)).transpose()?;
-                Some(statements.claims(asked.as_ref(), || self.system(stage), self.necessitation)?)
+                Some(statements.claims(asked.as_ref(), || self.system(stage), self.necessitation.is_some())?)
             }
         };
         claims.filter(|claims| !claims.claims.is_empty() || claims.without > 0).ok_or_else(|| {
@@ -210,7 +205,7 @@ impl Cli {
     /// Class Usage or Config for axioms that make no sense.
     pub fn system(&self, stage: &Stage) -> Result<ml_logic::System> {
         match self.axioms.as_deref() {
-            None => axioms::system(stage.settings.text("DERIVE_AXIOMS"), self.necessitation, Class::Config),
+            None => axioms::system(stage.settings.text("DERIVE_AXIOMS"), self.necessitation.is_some(), Class::Config),
             Some("-") if self.common.input.as_deref().is_some_and(|input| input.as_os_str() == "-") => {
                 Err(Failure::new(Class::Usage, "--axioms - and --input - both read standard input").hint("name a file for one of them"))
             }
@@ -218,9 +213,9 @@ impl Cli {
                 let mut text = String::new();
                 let read = std::io::stdin().take(MOST_AXIOMS).read_to_string(&mut text);
                 read.map_err(|error| Failure::new(Class::Usage, format!("reading axioms from standard input: {error}")))?;
-                axioms::system(&text, self.necessitation, Class::Usage)
+                axioms::system(&text, self.necessitation.is_some(), Class::Usage)
             }
-            Some(text) => axioms::system(text, self.necessitation, Class::Usage),
+            Some(text) => axioms::system(text, self.necessitation.is_some(), Class::Usage),
         }
     }
 }

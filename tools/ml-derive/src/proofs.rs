@@ -1,42 +1,28 @@
-//! The D-proofs of numbered conclusions, each written out once from those of its premises.
+//! D-proofs as text, and what the checker says of them.
 
-use crate::engine::packed::Terms;
 use crate::engine::rank::Step;
 use ml_logic::checker::{self, Verdict};
 use ml_logic::dproof::axiom_letter;
 use ml_logic::{Formula, Limits, System};
 
-/// D-proofs by number.
-#[derive(Debug, Default)]
-pub struct Proofs {
-    texts: Terms,
-    heights: Vec<u32>,
-}
-
-impl Proofs {
-    /// The proof of that number.
-    pub fn text(&self, id: u32) -> &str {
-        // Only text was pushed.
-        std::str::from_utf8(self.texts.get(id)).unwrap_or_default()
-    }
-
-    /// Its height: 0 for an axiom.
-    pub fn height(&self, id: u32) -> u32 {
-        self.heights[id as usize]
-    }
-
-    /// Adds the next proof, from the numbers of its premises.
-    pub fn push(&mut self, step: Step) {
-        let (text, height) = match step {
-            Step::Axiom(number) => (axiom_letter(usize::from(number)).map(String::from).unwrap_or_default(), 0),
+/// The proof of that number, written out from its steps.
+pub fn text(id: u32, step: impl Fn(u32) -> Step) -> String {
+    let mut text = String::new();
+    let mut open = vec![id];
+    while let Some(id) = open.pop() {
+        match step(id) {
+            Step::Axiom(number) => text.extend(axiom_letter(usize::from(number))),
             Step::Detach { major, minor } => {
-                (format!("D{}{}", self.text(major), self.text(minor)), 1 + self.height(major).max(self.height(minor)))
+                text.push('D');
+                open.extend([minor, major]);
             }
-            Step::Necessitate(premise) => (format!("N{}", self.text(premise)), 1 + self.height(premise)),
-        };
-        self.texts.push(text.as_bytes());
-        self.heights.push(height);
+            Step::Necessitate(premise) => {
+                text.push('N');
+                open.push(premise);
+            }
+        }
     }
+    text
 }
 
 /// The ledger's word for how a conclusion was got.
@@ -82,18 +68,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn proofs_are_written_out_from_their_premises() {
-        let mut proofs = Proofs::default();
-        proofs.push(Step::Axiom(1));
-        proofs.push(Step::Axiom(2));
-        proofs.push(Step::Detach { major: 1, minor: 0 });
-        proofs.push(Step::Detach { major: 2, minor: 0 });
-        proofs.push(Step::Necessitate(3));
-        assert_eq!((proofs.text(3), proofs.height(3)), ("DD211", 2));
-        assert_eq!((proofs.text(4), proofs.height(4), rule(proofs.text(4))), ("NDD211", 3, "nec"));
-        assert_eq!((rule("1"), rule("D11")), ("axiom", "mp"));
-        assert_eq!((height("1"), height("NDD211"), height("D1DD2D131")), (0, 3, 4));
-        assert_eq!(height("DD2D131D11"), 3);
+    fn proofs_are_written_out_from_their_steps() {
+        let steps = [
+            Step::Axiom(1),
+            Step::Axiom(12),
+            Step::Detach { major: 1, minor: 0 },
+            Step::Detach { major: 2, minor: 0 },
+            Step::Necessitate(3),
+        ];
+        let text = |id| text(id, |id| steps[id as usize]);
+        assert_eq!((text(1), text(3), text(4)), ("c".into(), "DDc11".into(), "NDDc11".into()));
+        assert_eq!((rule("1"), rule("D11"), rule("N1")), ("axiom", "mp", "nec"));
+        assert_eq!((height("1"), height("NDD211"), height("D1DD2D131"), height("DD2D131D11")), (0, 3, 4, 3));
     }
 
     #[test]

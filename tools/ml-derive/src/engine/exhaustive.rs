@@ -54,13 +54,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options {
-            necessitation: Necessitation::Never,
-            bounds: Bounds::default(),
-            unfiltered_from: None,
-            threads: 1,
-            memory: usize::MAX,
-        }
+        Options { necessitation: Necessitation::Never, bounds: Bounds::default(), unfiltered_from: None, threads: 1, memory: usize::MAX }
     }
 }
 
@@ -81,6 +75,20 @@ pub struct Length {
     pub duplicates: u64,
     /// Of those, new conclusions that are proper instances of others.
     pub removed: u64,
+}
+
+/// A share of the candidates of a length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Which one, from 0.
+    pub number: usize,
+    /// Of how many.
+    pub of: usize,
+}
+
+impl Part {
+    /// All of it.
+    pub const WHOLE: Part = Part { number: 0, of: 1 };
 }
 
 /// A length in progress.
@@ -172,6 +180,11 @@ impl Exhaustive {
         })
     }
 
+    /// The threads that it works with.
+    pub fn pool(&self) -> &rayon::ThreadPool {
+        &self.pool
+    }
+
     /// How many lengths there are.
     pub fn lengths(&self) -> usize {
         self.lengths.len()
@@ -217,7 +230,7 @@ impl Exhaustive {
     /// # Errors
     /// [`Stop`]; the lengths before are as they were, and the same length can be tried again.
     pub fn next_length(&mut self, stop: &(dyn Fn() -> bool + Sync)) -> Result<Length, Stop> {
-        self.generate(stop, &AtomicU64::new(0))?;
+        self.generate(Part::WHOLE, stop, &AtomicU64::new(0))?;
         let all = self.queries()?;
         self.filter(0..all, stop)?;
         self.finish()
@@ -270,38 +283,40 @@ impl Exhaustive {
         }
     }
 
-    /// Finds all candidates of the next length and the first proof of each new conclusion. `progress` is how many were tried.
+    /// Finds the candidates of the next length, all or a part, and the first proof among them of each new conclusion. `progress` is how
+    /// many were tried.
     ///
     /// # Errors
     /// [`Stop`]; nothing has changed then.
-    pub fn generate(&mut self, stop: &(dyn Fn() -> bool + Sync), progress: &AtomicU64) -> Result<(), Stop> {
+    pub fn generate(&mut self, part: Part, stop: &(dyn Fn() -> bool + Sync), progress: &AtomicU64) -> Result<(), Stop> {
         self.abandon();
-        let generated = self.try_generate(stop, progress);
+        let generated = self.try_generate(part, stop, progress);
         if generated.is_err() {
             self.abandon();
         }
         generated
     }
 
-    fn try_generate(&mut self, stop: &(dyn Fn() -> bool + Sync), progress: &AtomicU64) -> Result<(), Stop> {
+    fn try_generate(&mut self, part: Part, stop: &(dyn Fn() -> bool + Sync), progress: &AtomicU64) -> Result<(), Stop> {
         self.room(self.forecast())?;
         self.rank();
         let length = self.lengths.len() + 1;
         let hashes = self.hashes();
         let hash = |root: u32| hashes[root as usize];
-        let expected = (self.candidates() * self.rates.0 / 1000) as usize;
+        let expected = (self.candidates() / part.of as u64 * self.rates.0 / 1000) as usize;
         self.nodes.reserve(expected * self.rates.1 as usize / 100);
         let mut known = Known::new(&self.roots, hash, expected);
         let mut left = pieces(&self.lengths, length);
         left.extend(self.necessitable().chunks(1 << 12).map(|ids| Piece::Necessitations(ids.to_vec())));
+        let left = left.into_iter().enumerate().filter(|(at, _)| at % part.of == part.number);
+        let mut left: Vec<Piece> = left.map(|(_, piece)| piece).collect();
         let counts = Mutex::new(Counts::default());
-        if length == 1 {
+        if length == 1 && part.number == 0 {
             self.axioms(&known)?;
             super::length::locked(&counts).candidates = self.axioms.len() as u64;
         }
         loop {
-            let ground =
-                Ground { nodes: &self.nodes, known: &known, roots: &self.roots, ranks: &self.ranks, bounds: self.options.bounds };
+            let ground = Ground { nodes: &self.nodes, known: &known, roots: &self.roots, ranks: &self.ranks, bounds: self.options.bounds };
             left = work(left, ground, &self.pool, stop, &counts, progress)?;
             if left.is_empty() {
                 break;
@@ -334,8 +349,7 @@ impl Exhaustive {
         let mut worker = Worker::default();
         for (axiom, number) in axioms.iter().zip(1..) {
             let root = terms::store(axiom, &mut self.nodes);
-            let ground =
-                Ground { nodes: &self.nodes, known, roots: &self.roots, ranks: &self.ranks, bounds: self.options.bounds };
+            let ground = Ground { nodes: &self.nodes, known, roots: &self.roots, ranks: &self.ranks, bounds: self.options.bounds };
             worker.axiom(root, axiom_key(number), &ground).map_err(|Full| Stop::TooMany)?;
         }
         self.axioms = axioms;
@@ -369,7 +383,8 @@ impl Exhaustive {
         self.fresh.as_ref().map(|fresh| (fresh.new.iter().map(|&(key, _)| key), fresh.counts))
     }
 
-    /// Takes a length up again whose candidates were found before, by their keys in order. `None` for keys that are none.
+    /// Takes a length up again whose candidates were found before, by their keys in order. Keys of one conclusion, as parts of the length
+    /// have them, become the smallest one. `None` for keys that are none.
     ///
     /// # Errors
     /// [`Stop`].
@@ -377,13 +392,21 @@ impl Exhaustive {
         self.abandon();
         self.room(self.forecast())?;
         self.rank();
-        let steps: Option<Vec<Step>> = keys.iter().map(|&key| self.ranks.checked_step(key)).collect();
+        let steps: Option<Vec<Step>> = keys.iter().map(|&key| self.ranks.checked_step(key, self.axioms.len())).collect();
         let Some(roots) = steps.map(|steps| self.conclusions(&steps)).transpose()?.flatten() else {
             self.abandon();
             return Ok(None);
         };
+        let seen = Bits::new(self.nodes.len());
+        let first = |&(_, root): &(u64, u32)| {
+            !seen.has(root as usize) && {
+                seen.add(root as usize);
+                true
+            }
+        };
         self.nodes.freeze();
-        self.fresh = Some(Fresh { counts, new: keys.iter().copied().zip(roots).collect(), ..Fresh::default() });
+        let new = keys.iter().copied().zip(roots).filter(first).collect();
+        self.fresh = Some(Fresh { counts, new, ..Fresh::default() });
         Ok(Some(()))
     }
 
@@ -409,37 +432,30 @@ impl Exhaustive {
         Ok(Some(self.keep(&kept)))
     }
 
-    /// Draws the conclusions of these steps; their roots.
+    /// Draws the conclusions of these steps; their roots. `None` when one of them has none.
     fn conclusions(&mut self, steps: &[Step]) -> Result<Option<Vec<u32>>, Stop> {
-        self.nodes.reserve(steps.len() * self.rates.1 as usize / 100);
-        let mut worker = Worker::default();
-        let mut roots = Vec::with_capacity(steps.len());
-        for &step in steps {
-            let root = loop {
-                let root = |id: u32| self.roots[id as usize];
-                let drawn = match step {
-                    Step::Axiom(number) => {
-                        let axiom = &self.axioms[usize::from(number) - 1];
-                        Ok(Some(terms::store(axiom, &mut self.nodes)))
-                    }
-                    Step::Detach { major, minor } => worker.again(root(major), Some(root(minor)), &self.nodes),
-                    Step::Necessitate(premise) => worker.again(root(premise), None, &self.nodes),
-                };
-                match drawn {
-                    Ok(root) => break root,
-                    Err(Full) => {
-                        let more = (self.nodes.len() / 8).max(1 << 16);
-                        self.room(self.nodes.memory_with(more))?;
-                        self.nodes.reserve(more);
-                    }
-                }
+        let axioms = std::mem::take(&mut self.axioms);
+        let axiom_roots: Vec<u32> = axioms.iter().map(|axiom| terms::store(axiom, &mut self.nodes)).collect();
+        self.axioms = axioms;
+        let mut more = steps.len() * self.rates.1 as usize / 100;
+        loop {
+            self.room(self.nodes.memory_with(more))?;
+            self.nodes.reserve(more);
+            let (nodes, roots) = (&self.nodes, &self.roots);
+            let root = |id: u32| roots[id as usize];
+            let draw = |worker: &mut Worker, step: &Step| match *step {
+                Step::Axiom(number) => Ok(Some(axiom_roots[usize::from(number) - 1])),
+                Step::Detach { major, minor } => worker.again(root(major), Some(root(minor)), nodes),
+                Step::Necessitate(premise) => worker.again(root(premise), None, nodes),
             };
-            match root {
-                Some(root) => roots.push(root),
-                None => return Ok(None),
+            let drawn: Result<Vec<Option<u32>>, Full> =
+                self.pool.install(|| steps.par_iter().with_min_len(1 << 12).map_init(Worker::default, draw).collect());
+            match drawn {
+                Ok(roots) => return Ok(roots.into_iter().collect()),
+                // What was drawn until then is found again.
+                Err(Full) => more = (self.nodes.len() / 8).max(1 << 16),
             }
         }
-        Ok(Some(roots))
     }
 
     /// Prepares the search for instances; how many conclusions are to be looked at, in a fixed order.

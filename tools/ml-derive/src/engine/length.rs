@@ -198,14 +198,7 @@ impl Worker {
         Ok(())
     }
 
-    fn pair(
-        &mut self,
-        major: (Side, usize),
-        minor: usize,
-        key: u64,
-        ground: &Ground,
-        counts: &mut Counts,
-    ) -> Result<(), Unfinished> {
+    fn pair(&mut self, major: (Side, usize), minor: usize, key: u64, ground: &Ground, counts: &mut Counts) -> Result<(), Unfinished> {
         counts.candidates += 1;
         if self.blocks.detach(major, minor, &mut self.conclusion) {
             return self.take(ground, key, counts);

@@ -54,14 +54,14 @@ impl Ranks {
         }
     }
 
-    /// What a key of these ranks stands for; `None` when it is the key of nothing.
-    pub fn checked_step(&self, key: u64) -> Option<Step> {
+    /// What a key of these ranks, or of one of so many axioms, stands for; `None` when it is the key of nothing.
+    pub fn checked_step(&self, key: u64, axioms: usize) -> Option<Step> {
         let low = key & ((1 << CLASS_BITS) - 1);
         let known = |rank: u64| (rank as usize) < self.order.len();
         let sound = match key >> CLASS_BITS {
             1 => known(low >> RANK_BITS) && known(low & ((1 << RANK_BITS) - 1)),
             2 => known(low),
-            _ => false,
+            _ => (1..=axioms as u64).contains(&low),
         };
         sound.then(|| self.step(key))
     }

@@ -13,12 +13,13 @@ use crate::engine::saturate::Level;
 use crate::proofs::refused;
 use ml_common::record::{Check, Map, Step};
 use ml_common::stage::{Done, Output, Stage};
-use ml_common::{Class, Exit, Failure, Result, Status, pg, redis};
+use ml_common::{Class, Exit, Failure, Result, Status, pg};
 use ml_ledger::theories::{self, Theory};
 use ml_ledger::{Shape, runs};
 use ml_logic::{Limits, System, hash};
 use plan::{Budget, Stopped};
 use postgres::Client;
+use queue::Queue;
 use record::Outcome;
 use serde_json::json;
 use std::time::Instant;
@@ -213,21 +214,6 @@ fn millis(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Where jobs go.
-struct Queue {
-    target: redis::Target,
-    key: String,
-    most: u64,
-}
-
-impl Queue {
-    fn of(stage: &Stage) -> Result<Option<Queue>> {
-        let most = stage.settings.count("QUEUE_MAX")?;
-        let Some(url) = stage.settings.get("REDIS_URL") else { return Ok(None) };
-        Ok(Some(Queue { target: redis::Target::parse(url)?, key: stage.settings.text("QUEUE_KEY").to_owned(), most }))
-    }
-}
-
 /// The jobs, after the commit, and the end.
 fn finish(
     ledger: &mut Ledger,
@@ -237,50 +223,7 @@ fn finish(
     queue: Option<&Queue>,
     stage: &Stage,
 ) -> Result<Done> {
-    let began = Instant::now();
-    let mut pushed = queue::Pushed::default();
-    let mut step = Step { id: "queue".into(), ..Step::default() };
-    let (mut status, mut hint) = (Status::Ok, None);
-    match queue {
-        None => {
-            status = Status::Skipped;
-            step.reason = Some("REDIS_URL is not set".into());
-            step.summary = "no jobs are enqueued, as REDIS_URL is not set".into();
-        }
-        Some(queue) if stage.dry_run => {
-            pushed.waiting = outcome.theorems;
-            step.summary = format!("up to {} jobs would be enqueued", outcome.theorems.min(queue.most));
-        }
-        Some(queue) => {
-            let result = queue::push(
-                ledger.client,
-                ledger.shape,
-                ledger.theory,
-                RUN,
-                (&queue.target, &queue.key, queue.most),
-                &stage.cancel,
-                &mut pushed,
-            );
-            step.summary = match pushed.waiting {
-                0 => format!("{} jobs enqueued", pushed.enqueued),
-                waiting => {
-                    format!("{} jobs enqueued; {waiting} wait for the next run, as the queue may have {}", pushed.enqueued, queue.most)
-                }
-            };
-            if let Err(failure) = result {
-                stage.cancel.check()?;
-                status = Status::Warn;
-                step.summary = format!("the theorems are recorded, but {} jobs are not enqueued: {}", pushed.waiting, failure.message);
-                step.error_class = Some(failure.class.name().into());
-                hint = Some(format!("{}; the next run enqueues what is missing", failure.hint.unwrap_or_else(|| "look at Redis".into())));
-            }
-        }
-    }
-    step.hint = hint.clone();
-    step.rows = Some(pushed.enqueued);
-    step.duration_ms = Some(millis(began));
-    step.metrics = Map::from([("enqueued".into(), pushed.enqueued.into()), ("waiting".into(), pushed.waiting.into())]);
-    stage.step(status, step);
+    let (pushed, status, hint) = queue::enqueue(ledger, RUN, outcome.theorems, queue, stage)?;
     let would = if stage.dry_run { "would be added" } else { "added" };
     let mut done = Done::ok(format!(
         "{} statements {would} in {} step{}",

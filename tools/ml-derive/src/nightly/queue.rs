@@ -4,13 +4,17 @@
 //! the next night, oldest first: nothing is owed twice but for a crash between a push and the note of it, and workers must bear a job
 //! that comes again.
 
+use super::{Ledger, millis};
+use ml_common::record::{Map, Step};
 use ml_common::redis::Target;
 use ml_common::signal::Cancel;
-use ml_common::{Class, Failure, Result, pg};
+use ml_common::stage::Stage;
+use ml_common::{Class, Failure, Result, Status, pg};
 use ml_ledger::Shape;
 use ml_ledger::theories::Theory;
 use postgres::Client;
 use serde_json::{Value, json};
+use std::time::Instant;
 
 /// Jobs of one push.
 const BATCH: usize = 500;
@@ -29,26 +33,89 @@ pub struct Pushed {
     pub waiting: u64,
 }
 
-/// Pushes the jobs of all completed runs that are owed, until the queue is `most` long. `pushed` is kept up to date, also when this fails.
+/// Where jobs go.
+pub struct Queue {
+    target: Target,
+    key: String,
+    most: u64,
+}
+
+impl Queue {
+    /// As the settings name it; `None` without `REDIS_URL`.
+    ///
+    /// # Errors
+    /// Class Config when they make no sense.
+    pub fn of(stage: &Stage) -> Result<Option<Queue>> {
+        let most = stage.settings.count("QUEUE_MAX")?;
+        let Some(url) = stage.settings.get("REDIS_URL") else { return Ok(None) };
+        Ok(Some(Queue { target: Target::parse(url)?, key: stage.settings.text("QUEUE_KEY").to_owned(), most }))
+    }
+}
+
+/// Pushes the jobs that are owed, after the commit, and writes the step: what came of it, its status and its hint. `theorems` are those of
+/// this night.
+///
+/// # Errors
+/// Class Interrupted or Terminated; what is wrong with Redis is a warning.
+pub fn enqueue(
+    ledger: &mut Ledger,
+    run_name: &str,
+    theorems: u64,
+    queue: Option<&Queue>,
+    stage: &Stage,
+) -> Result<(Pushed, Status, Option<String>)> {
+    let began = Instant::now();
+    let mut pushed = Pushed::default();
+    let mut step = Step { id: "queue".into(), ..Step::default() };
+    let (mut status, mut hint) = (Status::Ok, None);
+    match queue {
+        None => {
+            status = Status::Skipped;
+            step.reason = Some("REDIS_URL is not set".into());
+            step.summary = "no jobs are enqueued, as REDIS_URL is not set".into();
+        }
+        Some(queue) if stage.dry_run => {
+            pushed.waiting = theorems;
+            step.summary = format!("up to {} jobs would be enqueued", theorems.min(queue.most));
+        }
+        Some(queue) => {
+            let result = push(ledger, run_name, queue, &stage.cancel, &mut pushed);
+            step.summary = match pushed.waiting {
+                0 => format!("{} jobs enqueued", pushed.enqueued),
+                waiting => {
+                    format!("{} jobs enqueued; {waiting} wait for the next run, as the queue may have {}", pushed.enqueued, queue.most)
+                }
+            };
+            if let Err(failure) = result {
+                stage.cancel.check()?;
+                status = Status::Warn;
+                step.summary = format!("the theorems are recorded, but {} jobs are not enqueued: {}", pushed.waiting, failure.message);
+                step.error_class = Some(failure.class.name().into());
+                hint = Some(format!("{}; the next run enqueues what is missing", failure.hint.unwrap_or_else(|| "look at Redis".into())));
+            }
+        }
+    }
+    step.hint = hint.clone();
+    step.rows = Some(pushed.enqueued);
+    step.duration_ms = Some(millis(began));
+    step.metrics = Map::from([("enqueued".into(), pushed.enqueued.into()), ("waiting".into(), pushed.waiting.into())]);
+    stage.step(status, step);
+    Ok((pushed, status, hint))
+}
+
+/// Pushes the jobs of all completed runs that are owed, until the queue is as long as it may be. `pushed` is kept up to date, also when this fails.
 ///
 /// # Errors
 /// Class Network for Redis, Database for the ledger.
-pub fn push(
-    client: &mut Client,
-    shape: &Shape,
-    theory: &Theory,
-    run_name: &str,
-    queue: (&Target, &str, u64),
-    cancel: &Cancel,
-    pushed: &mut Pushed,
-) -> Result<()> {
-    let (redis, key, most) = queue;
+fn push(ledger: &mut Ledger, run_name: &str, queue: &Queue, cancel: &Cancel, pushed: &mut Pushed) -> Result<()> {
+    let Ledger { client, shape, theory } = ledger;
+    let (key, most) = (queue.key.as_str(), queue.most);
     let owing = owing(client, shape, theory, run_name)?;
     pushed.waiting = owing.iter().map(|run| run.jobs.saturating_sub(run.pushed)).sum();
     if owing.is_empty() {
         return Ok(());
     }
-    let mut session = redis.connect()?;
+    let mut session = queue.target.connect()?;
     for mut run in owing {
         loop {
             cancel.check()?;

@@ -1,0 +1,166 @@
+//! One length after the other: from the store when it is there, else by the engine, written down on the way.
+
+use super::journal::Journal;
+use super::store::Store;
+use crate::engine::Stop;
+use crate::engine::exhaustive::{Exhaustive, Length, Part};
+use ml_common::{Class, Failure, people};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Queries between two entries in the journal, unless they are few.
+const ENTRY: usize = 1 << 12;
+/// Entries of a length, about.
+const ENTRIES: usize = 64;
+/// Between two looks at how far the engine is.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A length, and how it came to be.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// What it has.
+    pub length: Length,
+    /// What it took when it was generated.
+    pub duration_ms: u64,
+    /// Whether it was in the store.
+    pub stored: bool,
+}
+
+/// What makes lengths.
+pub struct Run<'a> {
+    /// The engine.
+    pub engine: Exhaustive,
+    /// Where they are kept.
+    pub store: Option<Store>,
+    /// Whether to stop.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
+    /// Whether a person sees how far it is.
+    pub progress: bool,
+}
+
+/// A stop of the engine that is a failure of the run.
+pub fn stopped(stop: Stop) -> Failure {
+    let failure = Failure::new(Class::General, stop.to_string());
+    match stop {
+        Stop::Memory { .. } => failure.hint("allow more with --memory-limit, or generate on a larger machine"),
+        _ => failure,
+    }
+}
+
+/// Why there is no further length.
+#[derive(Debug)]
+pub enum End {
+    /// The engine stopped.
+    Engine(Stop),
+    /// Something else failed.
+    Failed(Failure),
+}
+
+impl From<Stop> for End {
+    fn from(stop: Stop) -> End {
+        End::Engine(stop)
+    }
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> End {
+        End::Failed(failure)
+    }
+}
+
+impl Run<'_> {
+    /// The next length.
+    ///
+    /// # Errors
+    /// [`End`]; the lengths before are as they were, and in the store.
+    pub fn next(&mut self) -> std::result::Result<Made, End> {
+        if let Some(store) = &mut self.store
+            && let Some((header, length)) = store.restore(&mut self.engine)?
+        {
+            return Ok(Made { length, duration_ms: header.duration_ms, stored: true });
+        }
+        let began = Instant::now();
+        let length = self.engine.lengths() + 1;
+        let journal = self.store.as_ref().map(|store| Journal::new(store.progress(length), store.last()));
+        let of = self.candidates(length, journal.as_ref())?;
+        let queries = self.engine.queries()?;
+        self.answers(length, queries, journal.as_ref().zip(of.as_deref()))?;
+        let length = self.engine.finish()?;
+        let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if let (Some(store), Some(journal)) = (&mut self.store, &journal) {
+            store.write(&self.engine, &length, duration_ms)?;
+            journal.remove()?;
+        }
+        Ok(Made { length, duration_ms, stored: false })
+    }
+
+    /// The candidates, generated or as they were written down; the hash of their keys when there is a journal.
+    fn candidates(&mut self, length: usize, journal: Option<&Journal>) -> std::result::Result<Option<String>, End> {
+        if let Some(found) = journal.and_then(Journal::candidates)
+            && self.engine.resume(&found.keys, found.counts)?.is_some()
+        {
+            return Ok(Some(found.hash));
+        }
+        let all = self.engine.candidates();
+        let tried = AtomicU64::new(0);
+        let (engine, stop) = (&mut self.engine, self.stop);
+        watched(self.progress && all > 0, format!("length {length}: candidates"), all, &tried, || {
+            engine.generate(Part::WHOLE, stop, &tried)
+        })?;
+        match (journal, self.engine.in_progress()) {
+            (Some(journal), Some((keys, counts))) => Ok(Some(journal.write_candidates(keys, counts)?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Looks which candidates are instances.
+    fn answers(&self, length: usize, queries: usize, journal: Option<(&Journal, &str)>) -> std::result::Result<(), End> {
+        let answered = AtomicU64::new(0);
+        watched(self.progress && queries > 0, format!("length {length}: instances"), queries as u64, &answered, || {
+            let entry = (queries / ENTRIES).max(ENTRY);
+            let mut start = 0;
+            while start < queries {
+                let known = journal.and_then(|(journal, of)| journal.answers(of, start)).filter(|known| !known.is_empty());
+                let end = match known {
+                    Some(known) => {
+                        self.engine.answered(start, &known);
+                        start + known.len()
+                    }
+                    None => {
+                        let end = (start + entry).min(queries);
+                        let answers = self.engine.filter(start..end, self.stop)?;
+                        if let Some((journal, of)) = journal {
+                            journal.write_answers(of, start, &answers)?;
+                        }
+                        end
+                    }
+                };
+                start = end;
+                answered.store(start as u64, Ordering::Relaxed);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Does something while a line on the terminal shows how far it is.
+fn watched<T>(shown: bool, doing: String, total: u64, done: &AtomicU64, act: impl FnOnce() -> T) -> T {
+    if !shown {
+        return act();
+    }
+    let bar = people::progress(doing, Some(total));
+    let over = AtomicBool::new(false);
+    let result = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                bar.set_position(done.load(Ordering::Relaxed));
+                std::thread::park_timeout(TICK);
+            }
+        });
+        let result = act();
+        over.store(true, Ordering::Relaxed);
+        result
+    });
+    bar.finish_and_clear();
+    result
+}
