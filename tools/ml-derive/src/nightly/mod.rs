@@ -11,7 +11,7 @@ use crate::emit::{self, Collection, Wish};
 use crate::engine::Stop;
 use crate::engine::saturate::Level;
 use crate::proofs::refused;
-use ml_common::record::{Check, Map, Step};
+use ml_common::record::{Check, Step};
 use ml_common::stage::{Done, Output, Stage};
 use ml_common::{Class, Exit, Failure, Result, Status, pg};
 use ml_ledger::theories::{self, Theory};
