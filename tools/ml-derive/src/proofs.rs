@@ -1,7 +1,7 @@
 //! D-proofs as text, and what the checker says of them.
 
 use crate::engine::rank::Step;
-use ml_logic::checker::{self, Verdict};
+use ml_logic::checker::{self, Rules, Verdict};
 use ml_logic::dproof::axiom_letter;
 use ml_logic::{Formula, Limits, System};
 
@@ -55,7 +55,30 @@ pub fn height(proof: &str) -> u32 {
 
 /// Asks the independent checker whether the proof proves exactly that formula. The reason when it does not.
 pub fn refused(system: &System, proof: &str, formula: &Formula, limits: &Limits) -> Option<String> {
-    match checker::check(&system.rules(), proof, formula, limits) {
+    verdict(checker::check(&system.rules(), proof, formula, limits))
+}
+
+/// Asks the independent checker whether a step proves exactly that formula from its premises, which it was asked about before: what
+/// rests on checked steps alone is checked. The reason when it does not.
+pub fn refused_step(
+    system: &System,
+    step: Step,
+    premise: impl Fn(u32) -> Option<Formula>,
+    formula: &Formula,
+    limits: &Limits,
+) -> Option<String> {
+    let (axioms, necessitation, proof) = match step {
+        Step::Axiom(number) => return refused(system, &String::from_iter(axiom_letter(usize::from(number))), formula, limits),
+        // The premises as axioms of a proof in one step.
+        Step::Detach { major, minor } => ([premise(major), premise(minor)].into_iter().collect::<Option<Vec<_>>>(), false, "D12"),
+        Step::Necessitate(id) => (premise(id).map(|premise| vec![premise]), system.necessitation, "N1"),
+    };
+    let Some(axioms) = axioms else { return Some("a premise is larger than formulas may be".into()) };
+    verdict(checker::check(&Rules { axioms: &axioms, necessitation }, proof, formula, limits))
+}
+
+fn verdict(verdict: ml_logic::Result<Verdict>) -> Option<String> {
+    match verdict {
         Ok(Verdict::Exact) => None,
         Ok(Verdict::MoreGeneral(general)) => Some(format!("the proof proves more: {general}")),
         Ok(Verdict::DoesNotProve(reason)) => Some(reason),
@@ -89,5 +112,19 @@ mod tests {
         assert_eq!(refused("DD211", "p->p"), None);
         assert_eq!(refused("DD211", "~p->~p"), Some("the proof proves more: p->p".into()));
         assert!(refused("DD211", "p->q").is_some() && refused("DD21", "p->p").is_some());
+    }
+
+    #[test]
+    fn a_step_is_checked_from_its_premises() {
+        let frege = System::named("frege").unwrap();
+        let formula = |text: &str| text.parse::<Formula>().unwrap();
+        let premise = |id: u32| Some(formula(["p->q->p", "(p->q->r)->(p->q)->p->r"][id as usize]));
+        let refused = |step, text: &str| refused_step(&frege, step, premise, &formula(text), &Limits::default());
+        let step = Step::Detach { major: 1, minor: 0 };
+        assert_eq!((refused(Step::Axiom(1), "p->q->p"), refused(step, "(p->q)->p->p")), (None, None));
+        assert!(refused(Step::Axiom(2), "p->q->p").is_some() && refused(Step::Axiom(4), "p").is_some());
+        assert!(refused(step, "(p->p)->p->p").is_some_and(|reason| reason.contains("proves more")));
+        assert!(refused(step, "(q->p)->p->q").is_some() && refused(Step::Detach { major: 0, minor: 0 }, "p->p").is_some());
+        assert!(refused(Step::Necessitate(0), "[](p->q->p)").is_some(), "necessitation is no rule of it");
     }
 }

@@ -1,7 +1,7 @@
 //! Statements and files of a length; everything that is written is checked before.
 
 use crate::engine::exhaustive::{Exhaustive, Length};
-use crate::proofs::{self, height, refused, rule};
+use crate::proofs::{self, height, refused_step, rule};
 use ml_common::files::{self, Hashing, NewFile};
 use ml_common::record::{MAX_PROOF_BYTES, Statement};
 use ml_common::stage::Stage;
@@ -55,7 +55,8 @@ struct Line {
 }
 
 impl Writer<'_> {
-    /// Proves every kept conclusion once more, from the text of its proof alone, and writes what is wanted; the file when there is one.
+    /// Has every kept conclusion proved once more by the checker and writes what is wanted; the file when there is one. The lengths before
+    /// must have been written, as each step is checked from its premises.
     ///
     /// # Errors
     /// Class Internal when the checker refuses one; Storage when a file cannot be written.
@@ -92,7 +93,7 @@ impl Writer<'_> {
         let line = |id: u32| {
             let proof = proofs::text(id, |id| engine.step(id));
             let formula = engine.formula(id).ok_or_else(|| broken(&proof, "it is larger than formulas may be"))?;
-            match refused(self.system, &proof, &formula, &limits) {
+            match refused_step(self.system, engine.step(id), |id| engine.formula(id), &formula, &limits) {
                 None => Ok(Line { proof, formula }),
                 Some(reason) => Err(broken(&proof, &reason)),
             }
