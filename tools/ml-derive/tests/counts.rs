@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 use ml_derive::engine::exhaustive::{Exhaustive, Options};
+use ml_derive::engine::rank::Step;
 use ml_logic::{Limits, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -173,4 +174,22 @@ fn too_large_conclusions_stop_a_length_and_leave_the_others() {
     assert_eq!(stopped, Some(ml_derive::engine::Stop::TooLarge(19)));
     assert_eq!(engine.len(), 9, "lengths 1 and 3");
     assert_eq!((0..9).filter_map(|id| engine.formula(id)).count(), 9);
+}
+
+#[test]
+fn restored_lengths_go_on_as_if_they_had_been_generated() {
+    for (name, all) in [("frege", 15), ("s5", 8)] {
+        let system = System::named(name).unwrap();
+        let new = || Exhaustive::new(&system.axioms, Options::of(system.necessitation)).unwrap();
+        let (mut plain, mut restored) = (new(), new());
+        for _ in 0..all - 3 {
+            let length = plain.next_length(&|| false).unwrap();
+            let steps: Vec<Step> = length.kept.clone().map(|id| plain.step(id)).collect();
+            assert_eq!(restored.restore(&steps).unwrap(), Some(length.kept));
+        }
+        for _ in 0..3 {
+            assert_eq!(plain.next_length(&|| false), restored.next_length(&|| false), "{name}");
+        }
+        assert!((0..plain.len() as u32).all(|id| plain.formula(id) == restored.formula(id) && plain.step(id) == restored.step(id)));
+    }
 }

@@ -356,11 +356,13 @@ impl Exhaustive {
         Ok(())
     }
 
-    /// Gives the last length its ranks.
+    /// Gives the lengths their ranks, one after the other, as premises need them first.
     fn rank(&mut self) {
         let steps = &self.steps;
-        if self.ranks.len() < steps.len() {
-            self.ranks.extend(steps.len(), |id| unpacked(steps[id as usize]));
+        for end in self.lengths.iter().map(|length| length.end as usize) {
+            if self.ranks.len() < end {
+                self.ranks.extend(end, |id| unpacked(steps[id as usize]));
+            }
         }
     }
 

@@ -36,7 +36,7 @@ pub enum Found {
 }
 
 fn slot_of(hash: u64, slots: usize) -> usize {
-    ((hash & u64::from(u32::MAX)) * slots as u64 >> 32) as usize
+    (((hash & u64::from(u32::MAX)) * slots as u64) >> 32) as usize
 }
 
 impl Known {

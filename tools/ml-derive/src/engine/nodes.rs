@@ -99,7 +99,7 @@ impl Batch {
 fn slot_of(value: u64, slots: usize) -> usize {
     let mixed = (value ^ value >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    ((mixed >> 32) * slots as u64 >> 32) as usize
+    (((mixed >> 32) * slots as u64) >> 32) as usize
 }
 
 impl Nodes {
