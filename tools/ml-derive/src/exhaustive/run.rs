@@ -1,10 +1,11 @@
 //! One length after the other: from the store when it is there, else by the engine, written down on the way.
 
-use super::journal::Journal;
+use super::journal::{Journal, gaps};
 use super::store::Store;
 use crate::engine::Stop;
 use crate::engine::exhaustive::{Exhaustive, Length, Part};
 use ml_common::{Class, Failure, people};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,17 @@ pub fn stopped(stop: Stop) -> Failure {
     }
 }
 
+/// Where answers are written down.
+#[derive(Clone, Copy)]
+pub struct Writing<'a> {
+    /// The journal.
+    pub journal: &'a Journal,
+    /// The hash of the candidates' keys.
+    pub of: &'a str,
+    /// The part that asks, where parts share the work.
+    pub part: Option<Part>,
+}
+
 /// Why there is no further length.
 #[derive(Debug)]
 pub enum End {
@@ -84,7 +96,8 @@ impl Run<'_> {
         let journal = self.store.as_ref().map(|store| Journal::new(store.progress(length), store.last()));
         let of = self.candidates(length, journal.as_ref())?;
         let queries = self.engine.queries()?;
-        self.answers(length, queries, journal.as_ref().zip(of.as_deref()))?;
+        let to = journal.as_ref().zip(of.as_deref()).map(|(journal, of)| Writing { journal, of, part: None });
+        self.answers(length, 0..queries, queries, to)?;
         let length = self.engine.finish()?;
         let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let (Some(store), Some(journal)) = (&mut self.store, &journal) {
@@ -96,47 +109,42 @@ impl Run<'_> {
 
     /// The candidates, generated or as they were written down; the hash of their keys when there is a journal.
     fn candidates(&mut self, length: usize, journal: Option<&Journal>) -> std::result::Result<Option<String>, End> {
-        if let Some(found) = journal.and_then(Journal::candidates)
+        if let Some(found) = journal.and_then(|journal| journal.candidates(None))
             && self.engine.resume(&found.keys, found.counts)?.is_some()
         {
             return Ok(Some(found.hash));
         }
-        let all = self.engine.candidates();
-        let tried = AtomicU64::new(0);
-        let (engine, stop) = (&mut self.engine, self.stop);
-        watched(self.progress && all > 0, format!("length {length}: candidates"), all, &tried, || {
-            engine.generate(Part::WHOLE, stop, &tried)
-        })?;
+        self.generate(length, Part::WHOLE)?;
         match (journal, self.engine.in_progress()) {
-            (Some(journal), Some((keys, counts))) => Ok(Some(journal.write_candidates(keys, counts)?)),
+            (Some(journal), Some((keys, counts))) => Ok(Some(journal.write_candidates(None, keys, counts)?)),
             _ => Ok(None),
         }
     }
 
-    /// Looks which candidates are instances.
-    fn answers(&self, length: usize, queries: usize, journal: Option<(&Journal, &str)>) -> std::result::Result<(), End> {
-        let answered = AtomicU64::new(0);
-        watched(self.progress && queries > 0, format!("length {length}: instances"), queries as u64, &answered, || {
-            let entry = (queries / ENTRIES).max(ENTRY);
-            let mut start = 0;
-            while start < queries {
-                let known = journal.and_then(|(journal, of)| journal.answers(of, start)).filter(|known| !known.is_empty());
-                let end = match known {
-                    Some(known) => {
-                        self.engine.answered(start, &known);
-                        start + known.len()
+    /// Generates the candidates of the next length, or a part of them.
+    pub fn generate(&mut self, length: usize, part: Part) -> std::result::Result<(), Stop> {
+        let all = self.engine.candidates() / part.of as u64;
+        let tried = AtomicU64::new(0);
+        let (engine, stop) = (&mut self.engine, self.stop);
+        watched(self.progress && all > 0, format!("length {length}: candidates"), all, &tried, || engine.generate(part, stop, &tried))
+    }
+
+    /// Looks which candidates are instances, of those that nothing in the journal says.
+    pub fn answers(&self, length: usize, range: Range<usize>, queries: usize, to: Option<Writing>) -> std::result::Result<(), End> {
+        let known = to.map(|to| to.journal.answers(to.of, queries)).unwrap_or_default();
+        known.iter().for_each(|known| self.engine.answered(known.start, &known.answers));
+        let gaps = gaps(range.clone(), &known);
+        let entry = (range.len() / ENTRIES).max(ENTRY);
+        let answered = AtomicU64::new((range.len() - gaps.iter().map(Range::len).sum::<usize>()) as u64);
+        watched(self.progress && !gaps.is_empty(), format!("length {length}: instances"), range.len() as u64, &answered, || {
+            for Range { start, end } in gaps {
+                for start in (start..end).step_by(entry) {
+                    let answers = self.engine.filter(start..(start + entry).min(end), self.stop)?;
+                    if let Some(Writing { journal, of, part }) = to {
+                        journal.write_answers(of, start, &answers, part)?;
                     }
-                    None => {
-                        let end = (start + entry).min(queries);
-                        let answers = self.engine.filter(start..end, self.stop)?;
-                        if let Some((journal, of)) = journal {
-                            journal.write_answers(of, start, &answers)?;
-                        }
-                        end
-                    }
-                };
-                start = end;
-                answered.store(start as u64, Ordering::Relaxed);
+                    answered.fetch_add(answers.len() as u64, Ordering::Relaxed);
+                }
             }
             Ok(())
         })

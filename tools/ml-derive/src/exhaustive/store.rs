@@ -1,15 +1,15 @@
 //! Finished lengths on disk: a folder with one file a length, each whole or not there.
 //!
-//! `store.json` says of what the lengths are; a folder of other axioms or other rules is refused. `length-N.seg` is a line of JSON
-//! and then eight bytes a kept proof: the numbers of its premises, in the order of the proofs. The conclusions are not stored: they are
-//! drawn again when the file is read, which also proves that it is what it says. Each file names the one before it by its hash, so
-//! files of different runs cannot be mixed.
+//! `store.json` says of what the lengths are; a folder of other axioms or other rules is refused. `length-N.seg` is a line of JSON, a
+//! line with its hash, and then eight bytes a kept proof: the numbers of its premises, in the order of the proofs. The conclusions are
+//! not stored: they are drawn again when the file is read, which also proves that it is what it says. Each file names the one before
+//! it by its hash, so files of different runs cannot be mixed.
 
 use crate::engine::exhaustive::{Exhaustive, Length, Necessitation, Options, packed, unpacked};
 use crate::engine::rank::Step;
 use ml_common::files::{self, NewFile};
 use ml_common::{Class, Failure, Result, platform};
-use ml_logic::System;
+use ml_logic::{Limits, System};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -20,6 +20,10 @@ use std::path::{Path, PathBuf};
 const FORMAT: u32 = 1;
 /// A line of JSON ends here, in bytes.
 const LONGEST_HEADER: u64 = 1 << 16;
+/// Digits of a hash.
+const HASH: u64 = 64;
+/// Steps that are read at a time.
+const CHUNK: u64 = 1 << 18;
 
 /// Of what the lengths of a store are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +59,70 @@ impl Identity {
             consequent_symbols: bound(options.bounds.consequent),
         }
     }
+
+    /// What the store in a folder says of itself.
+    ///
+    /// # Errors
+    /// Class Storage when there is none, or it makes no sense.
+    pub fn read(folder: &Path) -> Result<Identity> {
+        let path = folder.join("store.json");
+        if !path.exists() {
+            return Err(none(folder));
+        }
+        let mut text = String::new();
+        let read = File::open(&path).and_then(|file| file.take(LONGEST_HEADER).read_to_string(&mut text));
+        read.map_err(|error| files::storage(&error, &path, "cannot read"))?;
+        let identity: Identity = serde_json::from_str(&text).map_err(|error| {
+            Failure::new(Class::Storage, format!("{} is damaged: {error}", path.display()))
+                .hint("copy it back, or remove the folder: what was in it is then generated again")
+        })?;
+        match identity.format {
+            FORMAT => Ok(identity),
+            format => Err(Failure::new(Class::Storage, format!("{} is of format {format}, and this program knows {FORMAT}", path.display()))
+                .hint("use the program that wrote it, or generate it again")),
+        }
+    }
+
+    /// Its axioms and rules.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn system(&self) -> ml_logic::Result<System> {
+        let axioms = self.axioms.iter().map(|axiom| axiom.parse()).collect::<ml_logic::Result<_>>()?;
+        let system = System::new("own", axioms, self.necessitation.is_some(), &Limits::default())?;
+        let same = |named: &System| named.axioms == system.axioms && named.necessitation == system.necessitation;
+        Ok(System::names().filter_map(|name| System::named(name).ok()).find(same).unwrap_or(system))
+    }
+
+    /// Whether it is of that system, in which necessitation may follow itself so often.
+    pub fn is_of(&self, system: &System, row: Option<u32>) -> bool {
+        let asked = Identity::new(system, &Options::default());
+        self.axioms == asked.axioms && self.necessitation == system.necessitation.then(|| row.unwrap_or(u32::MAX))
+    }
+
+    /// How often necessitation may follow itself, where that is bounded.
+    pub fn row(&self) -> Option<u32> {
+        self.necessitation.filter(|&row| row < u32::MAX)
+    }
+
+    /// What it was generated with, and what else `options` say.
+    pub fn options(&self, options: Options) -> Options {
+        let mut bounds = options.bounds;
+        bounds.conclusion = self.conclusion_symbols.unwrap_or(u32::MAX);
+        bounds.consequent = self.consequent_symbols.unwrap_or(u32::MAX);
+        Options { bounds, unfiltered_from: self.unfiltered_from, ..options }
+    }
+
+    /// Whether what has a proof within a length is there, or something more general.
+    pub fn is_complete(&self) -> bool {
+        self.row().is_none() && self.conclusion_symbols.is_none() && self.consequent_symbols.is_none()
+    }
+}
+
+/// What is told of a folder that is no store.
+fn none(folder: &Path) -> Failure {
+    Failure::new(Class::Storage, format!("there is no store in {}", folder.display()))
+        .hint("ml-derive --no-ledger --max-length N --store DIR makes one")
 }
 
 /// What a file says of itself.
@@ -113,19 +181,16 @@ impl Store {
         let expected = serde_json::to_string(identity).map_err(|error| Failure::new(Class::Internal, error.to_string()))?;
         if !path.exists() {
             if !write {
-                return Err(Failure::new(Class::Storage, format!("there is no store in {}", folder.display()))
-                    .hint("ml-derive --no-ledger --max-length N --store DIR makes one"));
+                return Err(none(folder));
             }
             let mut file = NewFile::create(&path)?;
             file.write_all(expected.as_bytes()).map_err(|error| files::storage(&error, &path, "cannot write"))?;
             file.replace()?;
         }
-        let mut text = String::new();
-        let read = File::open(&path).and_then(|file| file.take(LONGEST_HEADER).read_to_string(&mut text));
-        read.map_err(|error| files::storage(&error, &path, "cannot read"))?;
-        let found: Identity = serde_json::from_str(&text).map_err(|error| damaged(&path, &error.to_string()))?;
+        let found = Identity::read(folder)?;
         if found != *identity {
-            return Err(Failure::new(Class::Storage, format!("the store in {} is of something else: {}", folder.display(), text.trim()))
+            let found = serde_json::to_string(&found).unwrap_or_default();
+            return Err(Failure::new(Class::Storage, format!("the store in {} is of something else: {found}", folder.display()))
                 .hint("give the axioms, --necessitation and bounds that it was made with, or name another folder"));
         }
         Ok(Store { folder: folder.to_owned(), last: sha256(expected.as_bytes()), _lock: lock })
@@ -146,23 +211,44 @@ impl Store {
         &self.last
     }
 
-    /// The steps of the next length; `None` when it is not there.
+    /// Begins to read the next length; `None` when it is not there.
     ///
     /// # Errors
     /// Class Storage for a file that is damaged, or of another run.
-    pub fn read(&mut self, length: usize) -> Result<Option<(Header, Vec<Step>)>> {
+    pub fn begin(&mut self, length: usize) -> Result<Option<Segment>> {
         let path = self.path(length);
-        let Some((line, payload)) = read_file(&path)? else { return Ok(None) };
+        let Some((line, reader)) = open_file(&path)? else { return Ok(None) };
         let header: Header = serde_json::from_slice(&line).map_err(|error| damaged(&path, &format!("its first line: {error}")))?;
         if header.before != self.last {
             return Err(Failure::new(Class::Storage, format!("{} does not follow the length before it", path.display()))
                 .hint("it is of another run: remove it and the files of greater lengths"));
         }
-        if header.length != length || header.kept.checked_mul(8) != Some(payload.len() as u64) || sha256(&payload) != header.steps {
+        let size = reader.get_ref().metadata().map_err(|error| files::storage(&error, &path, "cannot read"))?.len();
+        let expected = header.kept.checked_mul(8).and_then(|steps| steps.checked_add(line.len() as u64 + HASH + 2));
+        if header.length != length || expected != Some(size) {
             return Err(damaged(&path, "it does not have the bytes that it had"));
         }
         self.last = sha256(&line);
-        Ok(Some((header, numbers(&payload).map(unpacked).collect())))
+        Ok(Some(Segment { left: header.kept, header, path, reader, hash: Sha256::new() }))
+    }
+
+    /// The greatest length that is there; 0 when there is none.
+    ///
+    /// # Errors
+    /// Class Storage when the folder cannot be read, or a length before is missing.
+    pub fn lengths(&self) -> Result<usize> {
+        let cannot = |error: std::io::Error| files::storage(&error, &self.folder, "cannot read");
+        let mut greatest = 0;
+        for entry in std::fs::read_dir(&self.folder).map_err(cannot)? {
+            let name = entry.map_err(cannot)?.file_name();
+            let length = name.to_str().and_then(|name| name.strip_prefix("length-")?.strip_suffix(".seg")?.parse().ok());
+            greatest = greatest.max(length.unwrap_or(0));
+        }
+        match (1..greatest).map(|length| self.path(length)).find(|path| !path.exists()) {
+            None => Ok(greatest),
+            Some(path) => Err(Failure::new(Class::Storage, format!("{} is missing, and greater lengths are there", path.display()))
+                .hint("copy it back, or run ml-derive --no-ledger with the store once more: it generates what is missing")),
+        }
     }
 
     /// Reads the next length into the engine, which draws its conclusions again; `None` when it is not there.
@@ -171,7 +257,12 @@ impl Store {
     /// As [`Store::read`]; class General when the engine cannot hold it.
     pub fn restore(&mut self, engine: &mut Exhaustive) -> Result<Option<(Header, Length)>> {
         let length = engine.lengths() + 1;
-        let Some((header, steps)) = self.read(length)? else { return Ok(None) };
+        let Some(mut segment) = self.begin(length)? else { return Ok(None) };
+        let mut steps = Vec::new();
+        while let Some(chunk) = segment.next()? {
+            steps.extend(chunk);
+        }
+        let header = segment.header;
         let kept = engine.restore(&steps).map_err(super::run::stopped)?;
         let kept = kept.ok_or_else(|| damaged(&self.path(length), "a proof in it proves nothing"))?;
         let Header { removed, candidates, invalid, bounded, duplicates, .. } = header;
@@ -183,7 +274,25 @@ impl Store {
     /// # Errors
     /// Class Storage.
     pub fn write(&mut self, engine: &Exhaustive, length: &Length, duration_ms: u64) -> Result<()> {
-        let path = self.path(length.length);
+        let (line, steps) = self.file(engine, length, duration_ms)?;
+        write_file(&self.path(length.length), &line, &steps)?;
+        self.last = sha256(&line);
+        Ok(())
+    }
+
+    /// Goes on as if the length that the engine has just finished were written. Only for one without candidates, whose file has but one
+    /// form: what follows it is the same whether or not somebody has written it.
+    ///
+    /// # Errors
+    /// Class Internal.
+    pub fn pass(&mut self, engine: &Exhaustive, length: &Length) -> Result<()> {
+        let (line, _) = self.file(engine, length, 0)?;
+        self.last = sha256(&line);
+        Ok(())
+    }
+
+    /// The file of a length: the line and what follows it.
+    fn file(&self, engine: &Exhaustive, length: &Length, duration_ms: u64) -> Result<(Vec<u8>, Vec<u8>)> {
         let steps: Vec<u8> = length.kept.clone().flat_map(|id| packed(engine.step(id)).to_le_bytes()).collect();
         let header = Header {
             length: length.length,
@@ -193,14 +302,47 @@ impl Store {
             invalid: length.invalid,
             bounded: length.bounded,
             duplicates: length.duplicates,
-            duration_ms,
+            duration_ms: if length.candidates == 0 { 0 } else { duration_ms },
             steps: sha256(&steps),
             before: self.last.clone(),
         };
         let line = serde_json::to_vec(&header).map_err(|error| Failure::new(Class::Internal, error.to_string()))?;
-        write_file(&path, &line, &steps)?;
-        self.last = sha256(&line);
-        Ok(())
+        Ok((line, steps))
+    }
+}
+
+/// A length that is being read, without the need to hold it.
+#[derive(Debug)]
+pub struct Segment {
+    /// What the file says of itself.
+    pub header: Header,
+    path: PathBuf,
+    reader: BufReader<File>,
+    hash: Sha256,
+    left: u64,
+}
+
+impl Segment {
+    /// The next steps; `None` behind the last one, when all were what was written.
+    ///
+    /// # Errors
+    /// Class Storage for a file that is damaged: what was read before is not to be trusted then.
+    pub fn next(&mut self) -> Result<Option<Vec<Step>>> {
+        if self.left == 0 {
+            let hash = files::hex(&std::mem::take(&mut self.hash).finalize());
+            return if hash == self.header.steps { Ok(None) } else { Err(damaged(&self.path, "it does not have the bytes that it had")) };
+        }
+        let count = self.left.min(CHUNK);
+        let mut bytes = vec![0; count as usize * 8];
+        self.reader.read_exact(&mut bytes).map_err(|error| files::storage(&error, &self.path, "cannot read"))?;
+        self.hash.update(&bytes);
+        self.left -= count;
+        Ok(Some(numbers(&bytes).map(unpacked).collect()))
+    }
+
+    /// What is wrong with a file whose steps prove nothing.
+    pub fn refuted(&self) -> Failure {
+        damaged(&self.path, "a proof in it proves nothing")
     }
 }
 
@@ -225,33 +367,51 @@ pub fn numbers(bytes: &[u8]) -> impl ExactSizeIterator<Item = u64> {
     bytes.as_chunks::<8>().0.iter().map(|&bytes| u64::from_le_bytes(bytes))
 }
 
-/// A line of JSON and what follows it; `None` when there is no such file.
-///
-/// # Errors
-/// Class Storage.
-pub fn read_file(path: &Path) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+/// The line of JSON at the beginning of a file, and the reader that stands behind its hash; `None` when there is no such file.
+fn open_file(path: &Path) -> Result<Option<(Vec<u8>, BufReader<File>)>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(files::storage(&error, path, "cannot read")),
     };
-    let mut reader = BufReader::new(file);
-    let (mut line, mut payload) = (Vec::new(), Vec::new());
-    let read = (&mut reader).take(LONGEST_HEADER).read_until(b'\n', &mut line).and_then(|_| reader.read_to_end(&mut payload));
+    let mut reader = BufReader::with_capacity(1 << 18, file);
+    let (mut line, mut hash) = (Vec::new(), Vec::new());
+    let read = (&mut reader).take(LONGEST_HEADER).read_until(b'\n', &mut line);
+    let read = read.and_then(|_| (&mut reader).take(HASH + 1).read_until(b'\n', &mut hash));
     read.map_err(|error| files::storage(&error, path, "cannot read"))?;
-    if line.pop() != Some(b'\n') {
-        return Err(damaged(path, "it has no first line"));
+    if line.pop() != Some(b'\n') || hash.pop() != Some(b'\n') || hash != sha256(&line).as_bytes() {
+        return Err(damaged(path, "its first line is not what was written"));
     }
+    Ok(Some((line, reader)))
+}
+
+/// The line of JSON alone; `None` when there is no such file.
+///
+/// # Errors
+/// Class Storage, as with [`read_file`].
+pub fn read_line(path: &Path) -> Result<Option<Vec<u8>>> {
+    Ok(open_file(path)?.map(|(line, _)| line))
+}
+
+/// A line of JSON and what follows it and its hash; `None` when there is no such file.
+///
+/// # Errors
+/// Class Storage when it cannot be read, or the line is not what was written.
+pub fn read_file(path: &Path) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+    let Some((line, mut reader)) = open_file(path)? else { return Ok(None) };
+    let mut payload = Vec::new();
+    reader.read_to_end(&mut payload).map_err(|error| files::storage(&error, path, "cannot read"))?;
     Ok(Some((line, payload)))
 }
 
-/// Writes a line of JSON and what follows it, in one step.
+/// Writes a line of JSON, its hash and what follows it, in one step.
 ///
 /// # Errors
 /// Class Storage.
 pub fn write_file(path: &Path, line: &[u8], payload: &[u8]) -> Result<()> {
     let mut file = NewFile::create(path)?;
-    let written = file.write_all(line).and_then(|()| file.write_all(b"\n")).and_then(|()| file.write_all(payload));
+    let hash = sha256(line);
+    let written = [line, b"\n", hash.as_bytes(), b"\n", payload].into_iter().try_for_each(|bytes| file.write_all(bytes));
     written.map_err(|error| files::storage(&error, path, "cannot write"))?;
     file.replace()?;
     Ok(())
