@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 SHARE := $(DESTDIR)$(PREFIX)/share/mathledger-ops
 
 .DEFAULT_GOAL := help
-.PHONY: help nightly test check bench generate windows install services-up services-down services-status clean clean-services
+.PHONY: help nightly test check bench derive-record generate windows install services-up services-down services-status clean clean-services
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -27,8 +27,11 @@ check: ## the whole gate: format, lints, tests, documentation, generated files, 
 	shellcheck -x scripts/*.sh scripts/lib/*.sh .ci/run
 	@scripts/test.sh
 
-bench: ## say what there is to measure
-	@echo 'There are no benchmarks yet.'
+bench: ## measure the derivation engine beside a plain one (BENCH_LONG=1: more rounds)
+	@scripts/bench.sh $(ARGS)
+
+derive-record: ## the long run of the derivation engine against the published figures (TO=29; resumable; not part of the tests)
+	@scripts/derive-record.sh --to $(or $(TO),29)
 
 generate: ## write the generated files anew (help texts, record reference)
 	$(CARGO) build --workspace

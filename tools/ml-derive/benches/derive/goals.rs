@@ -1,0 +1,52 @@
+//! What the engine is to reach, and whether it did here. The goals in seconds are of one machine, on which an experiment, the plain engine
+//! in other words, took a known time; on another one the ratio carries over.
+
+use crate::child::Run;
+use crate::paired::Pair;
+use crate::say;
+use serde::Serialize;
+
+/// Seconds of the experiment, and seconds that are the goal on the same machine, to each length.
+const SECONDS: [(usize, f64, f64); 2] = [(21, 0.41, 0.25), (25, 7.5, 4.0)];
+/// How many times faster two threads are to be than one.
+const SPEED_UP: f64 = 1.7;
+/// Memory of the whole run to 27, in bytes.
+const MEMORY: f64 = 300e6;
+
+/// A goal and what was measured.
+#[derive(Debug, Serialize)]
+pub struct Goal {
+    pub what: String,
+    pub measured: f64,
+    pub goal: f64,
+    pub unit: &'static str,
+    pub met: bool,
+}
+
+/// Compares, and says so.
+pub fn judge(pairs: &[Pair], last: &Run) -> Vec<Goal> {
+    let at_most = |what: String, measured: f64, goal: f64, unit| Goal { what, measured, goal, unit, met: measured <= goal };
+    let mut goals = Vec::new();
+    for (to, experiment, goal) in SECONDS {
+        if let Some(pair) = pairs.iter().find(|pair| pair.to == to) {
+            let what = format!("to {to}, where the experiment takes {experiment} s: that over {:.2}", pair.faster);
+            goals.push(at_most(what, experiment / pair.faster, goal, "s"));
+        }
+    }
+    let longest = pairs.iter().filter_map(|pair| Some((pair.to, pair.speed_up?))).next_back();
+    if let Some((to, speed_up)) = longest {
+        let what = format!("two threads over one, to {to}");
+        goals.push(Goal { what, measured: speed_up, goal: SPEED_UP, unit: "x", met: speed_up >= SPEED_UP });
+    }
+    if let Some(peak) = last.peak_bytes {
+        let to = last.rows.last().map_or(0, |row| row.counts.length);
+        goals.push(at_most(format!("memory to {to}, one thread"), peak as f64 / 1e6, MEMORY / 1e6, "MB"));
+    }
+    say("\nGoals");
+    for goal in &goals {
+        let Goal { what, measured, goal, unit, met } = goal;
+        let verdict = if *met { "met" } else { "not met" };
+        say(format_args!("  {what:<62} {measured:>8.2} {unit:<2} (goal {goal} {unit}): {verdict}"));
+    }
+    goals
+}
