@@ -3,7 +3,7 @@
 use crate::emit::Wish;
 use crate::given::{self, Claims, Given, Statements};
 use crate::nightly::{self, plan};
-use crate::{axioms, emit, exhaustive, explain, shorten};
+use crate::{axioms, emit, exhaustive, explain, find, shorten};
 use ml_common::record::Record;
 use ml_common::settings::Settings;
 use ml_common::stage::{After, Common, Done, InputUse, Output, Stage};
@@ -65,6 +65,8 @@ pub enum Command {
     Emit(emit::Args),
     /// Print a proof for people, step by step, with the substitutions
     Explain(explain::Args),
+    /// Find the shortest proof of a formula, or of something more general, in a store of all that has short proofs
+    Find(find::Args),
     /// Shorten the proofs on standard input (D-proofs, one a line, or statements): shorter known ones take the place of their parts
     Shorten(shorten::Args),
 }
@@ -83,6 +85,7 @@ impl Tool for Cli {
         match self.command {
             Some(Command::Emit(_) | Command::Shorten(_)) => return self.given().input(),
             Some(Command::Explain(ref args)) => return args.input(),
+            Some(Command::Find(ref args)) => return args.input(|| self.given().input()),
             None => {}
         }
         // Then it holds formulas.
@@ -106,6 +109,7 @@ impl Tool for Cli {
         match &mut self.command {
             Some(Command::Emit(args)) => args.statements.take(record, |_| true),
             Some(Command::Explain(args)) => args.see(record),
+            Some(Command::Find(args)) => args.statements.take(record, |_| true),
             Some(Command::Shorten(args)) => args.statements.take(record, |_| true),
             None => {}
         }
@@ -117,6 +121,7 @@ impl Tool for Cli {
         match &self.command {
             Some(Command::Emit(args)) => return emit::act(self, args, stage),
             Some(Command::Explain(args)) => return explain::act(self, args, stage),
+            Some(Command::Find(args)) => return find::act(self, args, stage),
             Some(Command::Shorten(args)) => return shorten::act(self, args, stage),
             None => {}
         }

@@ -32,6 +32,10 @@
 //! - emit: check `checker` (only when bad): proofs that are not written out; end: metrics proofs, theorems, without_proof, refused;
 //! - explain: step `line-N`: a line of the proof; labels statement, hash, major_substitution, minor_substitution; metrics major, minor or
 //!   premise: the lines that it is from; end: metrics lines, proof_length, depth;
+//! - find: check `formula-N`: what is known of the Nth formula; value the length of its proof; labels statement, hash, schema (what the proof
+//!   proves), answer (proved, proved-more-general, refuted, not-derivable within the length, not-found where bounds left conclusions out,
+//!   no-formula); `statement`: each schema that is proved; end: metrics formulas, found, refuted, not_derivable, not_found, no_formula,
+//!   lengths; not to find something is no failure;
 //! - shorten: `statement`: what each proof has become; check `checker` (only when bad): proofs that are passed over; end: metrics proofs,
 //!   shortened, symbols_before, symbols_after, without_proof, refused.
 //!
@@ -43,6 +47,7 @@ mod emit;
 pub mod engine;
 mod exhaustive;
 mod explain;
+mod find;
 mod given;
 mod nightly;
 mod proofs;

@@ -73,6 +73,12 @@ impl Conclusion {
         self.parts.len() as u32 - 1
     }
 
+    /// The part at a place, with places for numbers.
+    pub fn part(&self, place: u32) -> Node {
+        let Part { left, right, .. } = self.parts[place as usize];
+        Node { left, right }
+    }
+
     /// The hash of the whole; 0 when there is nothing.
     pub fn hash(&self) -> u64 {
         self.parts.last().map_or(0, |part| part.hash)

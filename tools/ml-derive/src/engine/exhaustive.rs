@@ -8,6 +8,8 @@
 //! which of them are instances, in ranges of any size, and [`Exhaustive::finish`] keeps the others. Between steps a length in progress
 //! is but its candidates' keys and the answers so far, so that it can be written down and taken up again ([`Exhaustive::resume`]).
 
+mod visit;
+
 use super::bits::Bits;
 use super::conclusion::{mix, variable_hash};
 use super::general::{Search, TooLarge, Tree};

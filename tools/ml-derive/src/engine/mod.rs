@@ -11,11 +11,12 @@
 
 pub mod bits;
 pub mod block;
-pub mod breadth;
+pub mod spine;
 pub mod conclusion;
 pub mod detach;
 pub mod exhaustive;
 pub mod general;
+pub mod goals;
 pub mod instances;
 pub mod known;
 pub mod length;

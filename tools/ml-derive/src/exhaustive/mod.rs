@@ -33,7 +33,7 @@ pub fn act(cli: &Cli, system: &System, max_length: usize, stage: &Stage) -> Resu
     // Among the statements it would only be in the way.
     let mut run = Run { engine, store, stop: &|| stage.cancel.is_set(), progress: !wanted.statements };
     let mut emitted = (!cli.emit.is_empty()).then(|| Collection::new(system.clone()));
-    let writer = Writer { stage, system, wanted, exact: cli.exhaustive.is_exact() };
+    let writer = Writer { stage, system, wanted, exact: cli.exhaustive.is_exact() && cli.necessitation_row().is_none() };
     let (mut kept, mut removed, mut reached, mut stopped) = (0u64, 0u64, 0, None);
     for length in 1..=max_length {
         // Without a reader only files are worth going on for.

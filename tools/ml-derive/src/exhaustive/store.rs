@@ -78,8 +78,10 @@ impl Identity {
         })?;
         match identity.format {
             FORMAT => Ok(identity),
-            format => Err(Failure::new(Class::Storage, format!("{} is of format {format}, and this program knows {FORMAT}", path.display()))
-                .hint("use the program that wrote it, or generate it again")),
+            format => {
+                Err(Failure::new(Class::Storage, format!("{} is of format {format}, and this program knows {FORMAT}", path.display()))
+                    .hint("use the program that wrote it, or generate it again"))
+            }
         }
     }
 
@@ -116,6 +118,12 @@ impl Identity {
     /// Whether what has a proof within a length is there, or something more general.
     pub fn is_complete(&self) -> bool {
         self.row().is_none() && self.conclusion_symbols.is_none() && self.consequent_symbols.is_none()
+    }
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| std::fmt::Error)?)
     }
 }
 
@@ -189,7 +197,6 @@ impl Store {
         }
         let found = Identity::read(folder)?;
         if found != *identity {
-            let found = serde_json::to_string(&found).unwrap_or_default();
             return Err(Failure::new(Class::Storage, format!("the store in {} is of something else: {found}", folder.display()))
                 .hint("give the axioms, --necessitation and bounds that it was made with, or name another folder"));
         }
