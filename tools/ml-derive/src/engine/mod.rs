@@ -11,7 +11,7 @@
 
 pub mod bits;
 pub mod block;
-pub mod spine;
+pub mod breadth;
 pub mod conclusion;
 pub mod detach;
 pub mod exhaustive;
