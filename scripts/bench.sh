@@ -33,5 +33,5 @@ mkdir -p "$figures"
 figures=$(cd "$figures" && pwd)
 
 for name in "$@"; do
-    cargo bench --quiet --package "ml-$name" --bench "$name" -- --json "$figures/$name.json"
+    cargo bench --package "ml-$name" --bench "$name" -- --json "$figures/$name.json"
 done

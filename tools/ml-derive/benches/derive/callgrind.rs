@@ -33,10 +33,8 @@ pub fn read(text: &str) -> Option<Counted> {
             called = true;
         } else if let Some(sum) = line.strip_prefix("totals:") {
             total = sum.trim().parse::<u64>().ok();
-        } else if line.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first)) {
-            if !std::mem::take(&mut called) {
-                *costs.entry(function).or_default() += line.split_whitespace().nth(1).map_or(Some(0), |cost| cost.parse().ok())?;
-            }
+        } else if line.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first)) && !std::mem::take(&mut called) {
+            *costs.entry(function).or_default() += line.split_whitespace().nth(1).map_or(Some(0), |cost| cost.parse().ok())?;
         }
     }
     let total = total.filter(|&total| total == costs.values().sum::<u64>())?;

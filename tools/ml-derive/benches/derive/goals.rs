@@ -29,7 +29,7 @@ pub fn judge(pairs: &[Pair], last: &Run) -> Vec<Goal> {
     let mut goals = Vec::new();
     for (to, experiment, goal) in SECONDS {
         if let Some(pair) = pairs.iter().find(|pair| pair.to == to) {
-            let what = format!("to {to}, where the experiment takes {experiment} s: that over {:.2}", pair.faster);
+            let what = format!("to {to} where the experiment takes {experiment} s: {experiment} / {:.2}", pair.faster);
             goals.push(at_most(what, experiment / pair.faster, goal, "s"));
         }
     }
@@ -46,7 +46,7 @@ pub fn judge(pairs: &[Pair], last: &Run) -> Vec<Goal> {
     for goal in &goals {
         let Goal { what, measured, goal, unit, met } = goal;
         let verdict = if *met { "met" } else { "not met" };
-        say(format_args!("  {what:<62} {measured:>8.2} {unit:<2} (goal {goal} {unit}): {verdict}"));
+        say(format_args!("  {what:<58} {measured:>8.2} {unit:<2} (goal {goal} {unit}): {verdict}"));
     }
     goals
 }

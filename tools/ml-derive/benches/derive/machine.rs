@@ -60,5 +60,6 @@ pub fn cpu_seconds() -> Option<f64> {
         let text = read_to_string(task.ok()?.path().join("schedstat")).ok()?;
         nanoseconds += text.split_whitespace().next()?.parse::<u64>().ok()?;
     }
-    Some(nanoseconds as f64 / 1e9)
+    // Some systems have the file and do not count.
+    (nanoseconds > 0).then_some(nanoseconds as f64 / 1e9)
 }

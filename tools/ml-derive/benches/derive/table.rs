@@ -1,7 +1,7 @@
 //! The tables that people read.
 
 use crate::child::{Row, Run};
-use crate::paired::Pair;
+use crate::paired::{Pair, Summary};
 use crate::say;
 
 fn mb(bytes: Option<u64>) -> String {
@@ -23,23 +23,25 @@ pub fn thousands(number: u64) -> String {
 
 /// The head of the table of pairs, whose rows come one by one.
 pub fn pairs_head() {
-    say("\nWhole runs from nothing, the plain engine and this one by turns; seconds are median and least of the rounds.");
-    say(format_args!(
-        "{:>4} {:>7} {:>26} {:>26} {:>8} {:>26} {:>9}",
-        "to", "rounds", "plain, 1 thread", "this, 1 thread", "faster", "this, 2 threads", "speed-up"
-    ));
+    say(
+        "\nWhole runs from nothing, the plain engine and this one by turns. Of the rounds: median and least seconds, median of the seconds on",
+    );
+    say("processors, highest memory. Faster is by seconds on processors, speed-up by the clock; both are medians of the rounds' ratios.");
+    let [plain, one, two] = ["plain, 1 thread", "this, 1 thread", "this, 2 threads"];
+    say(format_args!("{:>4} {:>7}   {plain:<27} {one:<27} {:>7}   {two:<27} {:>8}", "to", "rounds", "faster", "speed-up"));
 }
 
 /// A row of the table of pairs.
 pub fn pair(pair: &Pair) {
-    let runs = |summary: &crate::paired::Summary| {
-        format!("{:.3} {:.3} s {:>7}", summary.median_seconds, summary.least_seconds, mb(summary.peak_bytes))
+    let runs = |summary: &Summary| {
+        let cpu = summary.median_cpu_seconds.map_or("    -".to_owned(), |seconds| format!("{seconds:.3}"));
+        format!("{:.3} {:.3} {cpu} {:>7}", summary.median_seconds, summary.least_seconds, mb(summary.peak_bytes))
     };
+    let times = |ratio: f64| format!("{ratio:.2}x");
+    let (plain, one) = (runs(&pair.baseline), runs(&pair.ours));
     let two = pair.two_threads.as_ref().map_or("-".to_owned(), runs);
-    let speed_up = pair.speed_up.map_or("-".to_owned(), |speed_up| format!("{speed_up:.2}x"));
-    let faster = format!("{:.2}x", pair.faster);
-    let (baseline, ours) = (runs(&pair.baseline), runs(&pair.ours));
-    say(format_args!("{:>4} {:>7} {baseline:>26} {ours:>26} {faster:>8} {two:>26} {speed_up:>9}", pair.to, pair.rounds));
+    let (faster, speed_up) = (times(pair.faster), pair.speed_up.map_or("-".to_owned(), times));
+    say(format_args!("{:>4} {:>7}   {plain:<27} {one:<27} {faster:>7}   {two:<27} {speed_up:>8}", pair.to, pair.rounds));
 }
 
 /// What each length of a run cost.
