@@ -1,9 +1,9 @@
-//! Which terms are instances of others: perfect discrimination trees over terms that are written level by level.
+//! Which terms are instances of others: perfect discrimination trees over terms that are written spine by spine.
 //!
 //! A search follows, for each symbol, the same symbol or a variable that stands for a whole part; as variables are numbered by first
 //! occurrence, a variable is either the next one or bound already, and as equal parts have one node, whether it is bound to the same
 //! is a comparison of two numbers. (McCune, Experiments with discrimination-tree indexing and path indexing for term retrieval, Journal
-//! of Automated Reasoning 9, 1992; the order by levels and the graph are ours.)
+//! of Automated Reasoning 9, 1992; the order by spines and the graph are ours.)
 //!
 //! A tree is written from sorted terms in one pass, parts before wholes. A node is: the set of the first symbols of its children's
 //! labels as bits, the number of children whose first symbol has no bit (those with many variables), the length of its label, the
@@ -11,8 +11,8 @@
 //! parent has a bit for it, and so which children can match is seen without a look at them. A leaf is the length of its label, the
 //! label and the term's root; of its label only a beginning is kept, and what passes it is compared with the graph.
 
-use super::breadth::{AND_BYTE, BOX_BYTE, IMP_BYTE, NOT_BYTE, OR_BYTE, Reader, WIDE, variable, width};
 use super::nodes::{AND, BOX, NOT, Node, Nodes, OR, TAGS, VARIABLE};
+use super::spine::{AND_BYTE, BOX_BYTE, IMP_BYTE, NOT_BYTE, OR_BYTE, Reader, WIDE, variable, width};
 
 /// In a place: what is there is a leaf.
 const LEAF: u32 = 1 << 31;
@@ -185,8 +185,8 @@ impl Tree {
         let root = builder.node(&[], 0)?.1 as usize;
         let mut bytes = builder.bytes;
         bytes.shrink_to_fit();
-        // Each symbol adds two parts at most.
-        Ok(Tree { bytes, root, longest: 2 * longest + 2 })
+        // Each symbol adds one antecedent, or passes one.
+        Ok(Tree { bytes, root, longest: longest + 2 })
     }
 
     /// Whether the term at `root` is an instance of an indexed term other than itself.
@@ -197,10 +197,9 @@ impl Tree {
             bound.resize(self.longest, 0);
         }
         later.clear();
-        queue[0] = root;
         let bytes = &self.bytes[..];
         let mut place = self.root;
-        let mut state = State { at: 0, tail: 1, bound: 0 };
+        let mut state = State { next: root, at: 0, tail: 0, bound: 0 };
         'nodes: loop {
             // A node's label, then its children, which all meet the same part of the term.
             let Some(&[a, b, c, d, low, high, label]) = bytes[place..].first_chunk::<HEAD>() else { return false };
@@ -214,7 +213,7 @@ impl Tree {
                     let first = bits.count_ones() as usize;
                     later.extend(places[first..first + others].iter().map(|&place| (u32::from_le_bytes(place), NO_BIT, state)));
                 }
-                let id = queue[state.at as usize];
+                let id = state.next;
                 // A variable that is bound has to be bound to the same; the next one is free.
                 let mut left = bits & ((2 << state.bound.min(u32::from(VARIABLES) - 1)) - 1);
                 while left != 0 {
@@ -228,7 +227,6 @@ impl Tree {
                 let connective = connective(node);
                 if connective > 0 && bits >> (connective - WIDE + 26) & 1 == 1 {
                     let child = child(u32::from(connective - WIDE) + 26);
-                    state.at += 1;
                     descend(connective, node, graph, queue, &mut state);
                     if child & LEAF == 0 {
                         place = child as usize;
@@ -245,10 +243,10 @@ impl Tree {
                 state = before;
                 if variable != NO_BIT {
                     if u32::from(variable) == state.bound {
-                        bound[state.bound as usize] = queue[state.at as usize];
+                        bound[state.bound as usize] = state.next;
                         state.bound += 1;
                     }
-                    state.at += 1;
+                    pass(queue, &mut state);
                 }
                 if child & LEAF == 0 {
                     place = child as usize;
@@ -308,7 +306,9 @@ fn shared(a: &mut Reader, b: &mut Reader, graph: &Nodes) -> usize {
 /// How far a search has come in the term.
 #[derive(Clone, Copy, Debug)]
 struct State {
-    /// The part of the queue that is met next, and the queue's end.
+    /// The node that is met next.
+    next: u32,
+    /// The first antecedent in the queue that was not met, and the queue's end.
     at: u32,
     tail: u32,
     /// How many variables are bound.
@@ -334,11 +334,9 @@ fn connective(node: Node) -> u8 {
 fn follow(label: &[u8], graph: &Nodes, queue: &mut [u32], bound: &mut [u32], state: &mut State) -> bool {
     let mut place = 0;
     while let Some(&byte) = label.get(place) {
-        let id = queue[state.at as usize];
-        state.at += 1;
         place += width(byte);
         if byte > WIDE {
-            let node = graph.get(id);
+            let node = graph.get(state.next);
             if connective(node) != byte {
                 return false;
             }
@@ -347,40 +345,45 @@ fn follow(label: &[u8], graph: &Nodes, queue: &mut [u32], bound: &mut [u32], sta
         }
         let number = if byte < WIDE { u32::from(byte) } else { variable(&label[place - width(WIDE)..]) };
         if number >= state.bound {
-            bound[state.bound as usize] = id;
+            bound[state.bound as usize] = state.next;
             state.bound += 1;
-        } else if bound[number as usize] != id {
+        } else if bound[number as usize] != state.next {
             return false;
         }
+        pass(queue, state);
     }
     true
 }
 
-/// Puts a node's parts into the queue.
+/// Goes past a whole part of the term.
+#[inline]
+fn pass(queue: &[u32], state: &mut State) {
+    // At the end of the term whatever is there is not looked at.
+    state.next = queue[state.at as usize];
+    state.at += 1;
+}
+
+/// Goes on to the consequent and puts the antecedent into the queue.
 #[inline]
 fn descend(connective: u8, node: Node, graph: &Nodes, queue: &mut [u32], state: &mut State) {
-    let tail = state.tail as usize;
+    state.next = node.right;
+    let mut antecedent = node.left;
     match connective {
-        IMP_BYTE => {
-            queue[tail..tail + 2].copy_from_slice(&[node.right, node.left]);
-            state.tail += 2;
-        }
-        NOT_BYTE | BOX_BYTE => {
-            queue[tail] = node.right;
-            state.tail += 1;
-        }
+        NOT_BYTE | BOX_BYTE => return,
+        IMP_BYTE => {}
         _ => {
             let parts = graph.get(node.right);
-            queue[tail..tail + 2].copy_from_slice(&[parts.right, parts.left]);
-            state.tail += 2;
+            (antecedent, state.next) = (parts.left, parts.right);
         }
     }
+    queue[state.tail as usize] = antecedent;
+    state.tail += 1;
 }
 
 /// What a search needs, kept from one to the next.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
-    /// Nodes whose symbols are to be matched; those of a place in the tree are a beginning of those of all places below.
+    /// Antecedents to be matched; those of a place in the tree are a beginning of those of all places below.
     queue: Vec<u32>,
     /// The node that each variable of the general term stands for.
     bound: Vec<u32>,

@@ -11,7 +11,6 @@
 
 pub mod bits;
 pub mod block;
-pub mod breadth;
 pub mod conclusion;
 pub mod detach;
 pub mod exhaustive;
@@ -27,6 +26,7 @@ pub mod pairs;
 pub mod rank;
 pub mod saturate;
 pub mod score;
+pub mod spine;
 pub mod table;
 pub mod terms;
 pub mod trial;

@@ -1,8 +1,11 @@
-//! Terms in the order of their bytes, level by level ([`super::breadth`]), without having all bytes at once.
+//! Terms in the order of their bytes, spine by spine ([`super::spine`]), without having all bytes at once.
 
-use super::breadth::{PREFIX, Reader, is_whole, prefix};
 use super::nodes::Nodes;
+use super::spine::{PREFIX, Reader, is_whole, prefix};
 use rayon::prelude::*;
+
+/// Which order it is. Whoever writes down places in it writes this down too; it changes with the order.
+pub const VERSION: u32 = 2;
 
 /// Terms whose first symbols are worked out at a time.
 const CHUNK: usize = 1 << 12;

@@ -1,8 +1,9 @@
-//! A term level by level, as bytes: the order in which terms are compared and indexed.
+//! A term spine by spine, as bytes: the order in which terms are compared and indexed.
 //!
-//! The root, its parts, their parts; of two parts the second (the consequent) first. What tells terms apart comes early that way: a
-//! search for more general terms visits fewer nodes than with one part after the other, and its number grows more slowly with the
-//! number of terms. Variables are numbered by first occurrence in this order, whatever they are called in the graph.
+//! The root, its consequent, the consequent of that, to the end; then the same for each antecedent that was passed, first come, first
+//! served. What tells theorems apart comes early that way: a search for more general ones visits fewer nodes than with the parts one
+//! after the other or level by level, and the number of nodes grows more slowly with the number of terms. Variables are numbered by
+//! first occurrence in this order, whatever they are called in the graph.
 
 use super::nodes::{AND, BOX, NONE, NOT, Nodes, OR, TAGS, VARIABLE};
 
@@ -37,7 +38,9 @@ pub fn variable(bytes: &[u8]) -> u32 {
 #[derive(Clone, Debug, Default)]
 pub struct Reader {
     bytes: Vec<u8>,
-    /// Nodes whose symbols follow, from `at` on.
+    /// The node whose symbol is next; [`NONE`] at the end.
+    next: u32,
+    /// Nodes whose spines follow, from `at` on.
     queue: Vec<u32>,
     at: usize,
     /// Number of each variable of the graph, plus one.
@@ -50,7 +53,7 @@ impl Reader {
     pub fn begin(&mut self, root: u32) {
         self.bytes.clear();
         self.queue.clear();
-        self.queue.push(root);
+        self.next = root;
         self.at = 0;
         for number in self.met.drain(..) {
             self.numbers[number as usize] = 0;
@@ -64,35 +67,37 @@ impl Reader {
 
     /// Whether all was read.
     pub fn at_end(&self) -> bool {
-        self.at == self.queue.len()
+        self.next == NONE
     }
 
     /// Reads on until there are `wanted` bytes or more, or the term ends.
     pub fn read(&mut self, wanted: usize, graph: &Nodes) {
-        // Each symbol puts two nodes into the queue at most.
         let more = wanted.saturating_sub(self.bytes.len());
         self.bytes.reserve(more + 4);
-        self.queue.reserve(2 * more);
-        while self.bytes.len() < wanted {
-            let Some(&id) = self.queue.get(self.at) else { break };
-            self.at += 1;
-            let node = graph.get(id);
+        while self.bytes.len() < wanted && self.next != NONE {
+            let node = graph.get(self.next);
             if node.left < TAGS {
                 self.bytes.push(IMP_BYTE);
-                self.queue.extend_from_slice(&[node.right, node.left]);
+                self.queue.push(node.left);
+                self.next = node.right;
                 continue;
             }
             match node.left {
-                VARIABLE => self.variable(node.right),
+                VARIABLE => {
+                    self.variable(node.right);
+                    self.next = self.queue.get(self.at).copied().unwrap_or(NONE);
+                    self.at += 1;
+                }
                 AND | OR => {
                     self.bytes.push(if node.left == AND { AND_BYTE } else { OR_BYTE });
                     let parts = graph.get(node.right);
-                    self.queue.extend_from_slice(&[parts.right, parts.left]);
+                    self.queue.push(parts.left);
+                    self.next = parts.right;
                 }
                 tag => {
                     debug_assert!(tag == NOT || tag == BOX);
                     self.bytes.push(if tag == NOT { NOT_BYTE } else { BOX_BYTE });
-                    self.queue.push(node.right);
+                    self.next = node.right;
                 }
             }
         }
@@ -150,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn level_by_level_consequents_first() {
+    fn consequents_first_then_antecedents_in_their_order() {
         let mut graph = Nodes::new();
         graph.reserve(100);
         let mut batch = Batch::default();
@@ -166,9 +171,9 @@ mod tests {
         let mut reader = Reader::default();
         reader.begin(root);
         reader.read(3, &graph);
-        assert!(reader.bytes() == [IMP_BYTE, IMP_BYTE, AND_BYTE] && !reader.at_end());
+        assert!(reader.bytes() == [IMP_BYTE, IMP_BYTE, 0] && !reader.at_end());
         reader.read(100, &graph);
-        assert_eq!(reader.bytes(), [IMP_BYTE, IMP_BYTE, AND_BYTE, 0, NOT_BYTE, BOX_BYTE, 0, 1, 2]);
+        assert_eq!(reader.bytes(), [IMP_BYTE, IMP_BYTE, 0, AND_BYTE, BOX_BYTE, 1, NOT_BYTE, 2, 0]);
         assert!(reader.at_end());
         let smaller = node(implication, p);
         assert!(prefix(&mut reader, smaller, &graph) < prefix(&mut reader, root, &graph));
