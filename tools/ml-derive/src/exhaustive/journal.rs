@@ -4,7 +4,7 @@
 //! from N on which are instances. What is torn, damaged or of another run is done again, not complained about. Where several
 //! processes share the work, `candidates-I-of-K` has the keys that part I of K has found.
 
-use super::store::{numbers, read_file, read_line, sha256, write_file};
+use super::file::{numbers, read_file, read_line, sha256, write_file};
 use crate::engine::exhaustive::Part;
 use crate::engine::length::Counts;
 use ml_common::files;
@@ -88,7 +88,8 @@ pub fn gaps(range: Range<usize>, answered: &[Answered]) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = answered.iter().map(Answered::range).collect();
     ranges.sort_unstable_by_key(|range| range.start);
     let (mut gaps, mut at) = (Vec::new(), range.start);
-    for Range { start, end } in ranges.into_iter().chain([range.end..range.end]) {
+    ranges.push(range.end..range.end);
+    for Range { start, end } in ranges {
         let start = start.min(range.end);
         if at < start {
             gaps.push(at..start);
@@ -170,6 +171,13 @@ impl Journal {
         }
     }
 
+    /// Removes parts that seem to be there and are damaged; how many.
+    pub fn remove_damaged(&self, of: usize) -> usize {
+        let damaged = |part: &Part| self.has_part(*part) && self.candidates(Some(*part)).is_none();
+        let damaged = (0..of).map(|number| Part { number, of }).filter(damaged);
+        damaged.filter(|part| std::fs::remove_file(self.candidates_path(Some(*part))).is_ok()).count()
+    }
+
     /// All answers to these `queries`, in order.
     pub fn answers(&self, of: &str, queries: usize) -> Vec<Answered> {
         let starts: BTreeSet<usize> = self.names().iter().filter_map(|name| name.strip_prefix("answers-")?.parse().ok()).collect();
@@ -179,7 +187,7 @@ impl Journal {
 
     fn answers_from(&self, of: &str, start: usize) -> Option<Answered> {
         let (header, payload): (Answers, _) = read(&self.answers_path(start))?;
-        let sound = header.of == of && header.start == start && header.answers == sha256(&payload);
+        let sound = header.of == questions(of) && header.start == start && header.answers == sha256(&payload);
         let bit = |at: usize| payload.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1);
         let answers = || (0..header.count).map(bit).collect();
         (sound && payload.len() == header.count.div_ceil(8)).then(|| Answered { start, answers: answers(), part: header.part })
@@ -193,7 +201,7 @@ impl Journal {
         let byte = |bits: &[bool]| bits.iter().enumerate().fold(0, |byte, (at, &bit)| byte | u8::from(bit) << at);
         let payload: Vec<u8> = answers.chunks(8).map(byte).collect();
         let part = part.map(counted_from_1);
-        let header = Answers { of: of.to_owned(), start, count: answers.len(), answers: sha256(&payload), part };
+        let header = Answers { of: questions(of), start, count: answers.len(), answers: sha256(&payload), part };
         write(&self.answers_path(start), &header, &payload)
     }
 
@@ -219,27 +227,32 @@ fn write(path: &Path, header: &impl Serialize, payload: &[u8]) -> Result<()> {
     write_file(path, &line, payload)
 }
 
+/// What answers name: the keys, and the order that the queries are in.
+fn questions(of: &str) -> String {
+    format!("{of} in order {}", crate::engine::order::VERSION)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn gaps_are_what_no_answer_is_for() {
-        let answered = |ranges: &[Range<usize>]| -> Vec<Answered> {
-            ranges.iter().map(|range| Answered { start: range.start, answers: vec![true; range.len()], part: None }).collect()
+        let shown = |gaps: Vec<Range<usize>>| gaps.iter().map(|gap| format!("{}-{}", gap.start, gap.end)).collect::<Vec<_>>().join(" ");
+        let answered = |ranges: &[(usize, usize)]| -> Vec<Answered> {
+            ranges.iter().map(|&(start, end)| Answered { start, answers: vec![true; end - start], part: None }).collect()
         };
-        let cases: [(Range<usize>, &[Range<usize>], &[Range<usize>]); 8] = [
-            (0..9, &[], &[0..9]),
-            (0..0, &[], &[]),
-            (0..9, &[0..9], &[]),
-            (2..5, &[0..9], &[]),
-            (0..9, &[4..6, 1..2], &[0..1, 2..4, 6..9]),
-            (3..9, &[0..4, 2..5, 8..20], &[5..8]),
-            (3..9, &[0..2, 10..20], &[3..9]),
-            (0..9, &[0..8, 1..2], &[8..9]),
-        ];
-        for (range, given, expected) in cases {
-            assert_eq!(gaps(range.clone(), &answered(given)), expected, "{range:?} {given:?}");
+        for (start, end, given, expected) in [
+            (0, 9, &[][..], "0-9"),
+            (0, 0, &[], ""),
+            (0, 9, &[(0, 9)], ""),
+            (2, 5, &[(0, 9)], ""),
+            (0, 9, &[(4, 6), (1, 2)], "0-1 2-4 6-9"),
+            (3, 9, &[(0, 4), (2, 5), (8, 20)], "5-8"),
+            (3, 9, &[(0, 2), (10, 20)], "3-9"),
+            (0, 9, &[(0, 8), (1, 2)], "8-9"),
+        ] {
+            assert_eq!(shown(gaps(start..end, &answered(given))), expected, "{start}-{end} {given:?}");
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The mode without a ledger: lengths, statements, files.
 
 pub mod args;
+mod file;
+mod folder;
 pub mod journal;
 pub mod run;
 pub mod store;
-mod write;
+pub mod write;
 
 use crate::cli::Cli;
 use crate::emit::Collection;
@@ -101,7 +103,7 @@ fn plan(cli: &Cli, system: &System, max_length: usize, dproofs: Option<&Path>, s
 }
 
 /// What is told of a length.
-fn step(made: &Made, memory: usize, forecast: usize) -> Step {
+pub fn step(made: &Made, memory: usize, forecast: usize) -> Step {
     let Length { length, kept, candidates, invalid, bounded, duplicates, removed } = &made.length;
     let metrics = [
         ("length", *length as u64),

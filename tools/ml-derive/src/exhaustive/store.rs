@@ -5,23 +5,21 @@
 //! not stored: they are drawn again when the file is read, which also proves that it is what it says. Each file names the one before
 //! it by its hash, so files of different runs cannot be mixed.
 
+use super::file::{HASH, LONGEST_HEADER, damaged, numbers, open_file, sha256, write_file};
+use super::folder::{entries, length_of, lock};
 use crate::engine::exhaustive::{Exhaustive, Length, Necessitation, Options, packed, unpacked};
 use crate::engine::rank::Step;
 use ml_common::files::{self, NewFile};
-use ml_common::{Class, Failure, Result, platform};
+use ml_common::{Class, Failure, Result};
 use ml_logic::{Limits, System};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The one format there is.
 const FORMAT: u32 = 1;
-/// A line of JSON ends here, in bytes.
-const LONGEST_HEADER: u64 = 1 << 16;
-/// Digits of a hash.
-const HASH: u64 = 64;
 /// Steps that are read at a time.
 const CHUNK: u64 = 1 << 18;
 
@@ -164,18 +162,10 @@ pub struct Store {
     folder: PathBuf,
     /// Hash of the last header.
     last: String,
+    /// Lengths without candidates that are not written yet, and their headers.
+    passed: Vec<(usize, Vec<u8>)>,
     /// Held while the store is open for writing.
-    _lock: Option<File>,
-}
-
-fn damaged(path: &Path, what: &str) -> Failure {
-    Failure::new(Class::Storage, format!("{} is damaged: {what}", path.display()))
-        .hint("remove it and the files of greater lengths; they are then generated again")
-}
-
-/// The hash of bytes, in hexadecimal digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    files::hex(&Sha256::digest(bytes))
+    lock: Option<File>,
 }
 
 impl Store {
@@ -200,7 +190,21 @@ impl Store {
             return Err(Failure::new(Class::Storage, format!("the store in {} is of something else: {found}", folder.display()))
                 .hint("give the axioms, --necessitation and bounds that it was made with, or name another folder"));
         }
-        Ok(Store { folder: folder.to_owned(), last: sha256(expected.as_bytes()), _lock: lock })
+        Ok(Store { folder: folder.to_owned(), last: sha256(expected.as_bytes()), passed: Vec::new(), lock })
+    }
+
+    /// Takes the folder for writing until [`Store::let_go`], where it was opened to be read.
+    ///
+    /// # Errors
+    /// Class Locked when another process writes there; Storage.
+    pub fn hold(&mut self) -> Result<()> {
+        self.lock = Some(lock(&self.folder)?);
+        Ok(())
+    }
+
+    /// Lets others write again.
+    pub fn let_go(&mut self) {
+        self.lock = None;
     }
 
     /// Where that length is.
@@ -242,20 +246,10 @@ impl Store {
     /// The greatest length that is there; 0 when there is none.
     ///
     /// # Errors
-    /// Class Storage when the folder cannot be read, or a length before is missing.
+    /// Class Storage when the folder cannot be read.
     pub fn lengths(&self) -> Result<usize> {
-        let cannot = |error: std::io::Error| files::storage(&error, &self.folder, "cannot read");
-        let mut greatest = 0;
-        for entry in std::fs::read_dir(&self.folder).map_err(cannot)? {
-            let name = entry.map_err(cannot)?.file_name();
-            let length = name.to_str().and_then(|name| name.strip_prefix("length-")?.strip_suffix(".seg")?.parse().ok());
-            greatest = greatest.max(length.unwrap_or(0));
-        }
-        match (1..greatest).map(|length| self.path(length)).find(|path| !path.exists()) {
-            None => Ok(greatest),
-            Some(path) => Err(Failure::new(Class::Storage, format!("{} is missing, and greater lengths are there", path.display()))
-                .hint("copy it back, or run ml-derive --no-ledger with the store once more: it generates what is missing")),
-        }
+        let numbers = entries(&self.folder)?.into_iter().filter_map(|name| length_of(&name, ".seg"));
+        Ok(numbers.max().unwrap_or(0))
     }
 
     /// Reads the next length into the engine, which draws its conclusions again; `None` when it is not there.
@@ -282,19 +276,23 @@ impl Store {
     /// Class Storage.
     pub fn write(&mut self, engine: &Exhaustive, length: &Length, duration_ms: u64) -> Result<()> {
         let (line, steps) = self.file(engine, length, duration_ms)?;
+        for (length, line) in std::mem::take(&mut self.passed) {
+            write_file(&self.path(length), &line, &[])?;
+        }
         write_file(&self.path(length.length), &line, &steps)?;
         self.last = sha256(&line);
         Ok(())
     }
 
-    /// Goes on as if the length that the engine has just finished were written. Only for one without candidates, whose file has but one
-    /// form: what follows it is the same whether or not somebody has written it.
+    /// Goes on as if the length that the engine has just finished were written; it will be, before the next one. Only for one without
+    /// candidates, whose file has but one form: what follows it is the same whether or not somebody has written it.
     ///
     /// # Errors
     /// Class Internal.
     pub fn pass(&mut self, engine: &Exhaustive, length: &Length) -> Result<()> {
         let (line, _) = self.file(engine, length, 0)?;
         self.last = sha256(&line);
+        self.passed.push((length.length, line));
         Ok(())
     }
 
@@ -351,75 +349,4 @@ impl Segment {
     pub fn refuted(&self) -> Failure {
         damaged(&self.path, "a proof in it proves nothing")
     }
-}
-
-/// Takes the folder for this process alone, until the file is closed.
-fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join("lock");
-    platform::private_folder(folder).map_err(|error| files::storage(&error, folder, "cannot make the folder"))?;
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(|error| files::storage(&error, &path, "cannot write"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(Failure::new(Class::Locked, format!("another process writes to {}", folder.display()))
-                .hint("wait for it, or name another folder"))
-        }
-        Err(std::fs::TryLockError::Error(error)) => Err(files::storage(&error, &path, "cannot lock")),
-    }
-}
-
-/// The numbers that bytes hold.
-pub fn numbers(bytes: &[u8]) -> impl ExactSizeIterator<Item = u64> {
-    bytes.as_chunks::<8>().0.iter().map(|&bytes| u64::from_le_bytes(bytes))
-}
-
-/// The line of JSON at the beginning of a file, and the reader that stands behind its hash; `None` when there is no such file.
-fn open_file(path: &Path) -> Result<Option<(Vec<u8>, BufReader<File>)>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(files::storage(&error, path, "cannot read")),
-    };
-    let mut reader = BufReader::with_capacity(1 << 18, file);
-    let (mut line, mut hash) = (Vec::new(), Vec::new());
-    let read = (&mut reader).take(LONGEST_HEADER).read_until(b'\n', &mut line);
-    let read = read.and_then(|_| (&mut reader).take(HASH + 1).read_until(b'\n', &mut hash));
-    read.map_err(|error| files::storage(&error, path, "cannot read"))?;
-    if line.pop() != Some(b'\n') || hash.pop() != Some(b'\n') || hash != sha256(&line).as_bytes() {
-        return Err(damaged(path, "its first line is not what was written"));
-    }
-    Ok(Some((line, reader)))
-}
-
-/// The line of JSON alone; `None` when there is no such file.
-///
-/// # Errors
-/// Class Storage, as with [`read_file`].
-pub fn read_line(path: &Path) -> Result<Option<Vec<u8>>> {
-    Ok(open_file(path)?.map(|(line, _)| line))
-}
-
-/// A line of JSON and what follows it and its hash; `None` when there is no such file.
-///
-/// # Errors
-/// Class Storage when it cannot be read, or the line is not what was written.
-pub fn read_file(path: &Path) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
-    let Some((line, mut reader)) = open_file(path)? else { return Ok(None) };
-    let mut payload = Vec::new();
-    reader.read_to_end(&mut payload).map_err(|error| files::storage(&error, path, "cannot read"))?;
-    Ok(Some((line, payload)))
-}
-
-/// Writes a line of JSON, its hash and what follows it, in one step.
-///
-/// # Errors
-/// Class Storage.
-pub fn write_file(path: &Path, line: &[u8], payload: &[u8]) -> Result<()> {
-    let mut file = NewFile::create(path)?;
-    let hash = sha256(line);
-    let written = [line, b"\n", hash.as_bytes(), b"\n", payload].into_iter().try_for_each(|bytes| file.write_all(bytes));
-    written.map_err(|error| files::storage(&error, path, "cannot write"))?;
-    file.replace()?;
-    Ok(())
 }

@@ -75,9 +75,19 @@ impl<'a> Search<'a> {
     }
 
     fn stored(&mut self, engine: &mut Exhaustive, store: &mut Store, length: usize, last: bool) -> std::result::Result<(), End> {
-        let path = store.path(length);
-        let gone = || Failure::new(Class::Storage, format!("{} is gone", path.display())).hint("somebody removed it meanwhile; find again");
-        let mut segment = store.begin(length)?.ok_or_else(gone)?;
+        let Some(mut segment) = store.begin(length)? else {
+            // Lengths that nothing can have need not be written.
+            if length > 1 && engine.candidates() == 0 {
+                let empty = engine.next_length(&|| self.stage.cancel.is_set())?;
+                return Ok(store.pass(engine, &empty)?);
+            }
+            return Err(Failure::new(
+                Class::Storage,
+                format!("{} is missing, and greater lengths are there", store.path(length).display()),
+            )
+            .hint("copy it back, or run ml-derive --no-ledger with the store once more: it generates what is missing")
+            .into());
+        };
         let bar = (segment.header.kept > CHUNK as u64).then(|| people::progress(format!("length {length}"), Some(segment.header.kept)));
         let (mut places, mut steps, mut start) = (vec![None; self.found.len()], Vec::new(), 0);
         while let Some(chunk) = segment.next()? {
