@@ -197,9 +197,42 @@ impl Session {
         self.ask(redis::cmd("RPUSH").arg(key).arg(values), "RPUSH").map(Some)
     }
 
+    /// Takes a lease for so long: sets a key that is not set. False when somebody has it. `token` says whose it is, and is to be of no
+    /// other holder.
+    ///
+    /// # Errors
+    /// Class `Network`.
+    pub fn lease(&mut self, key: &str, token: &str, time: Duration) -> Result<bool> {
+        let set: Option<String> = self.ask(redis::cmd("SET").arg(key).arg(token).arg("NX").arg("PX").arg(millis(time)), "SET")?;
+        Ok(set.is_some())
+    }
+
+    /// Has a lease last so long from now on; false when it is no longer that holder's.
+    ///
+    /// # Errors
+    /// Class `Network`.
+    pub fn renew_lease(&mut self, key: &str, token: &str, time: Duration) -> Result<bool> {
+        let script = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) else return 0 end";
+        self.ask(redis::cmd("EVAL").arg(script).arg(1).arg(key).arg(token).arg(millis(time)), "EVAL")
+    }
+
+    /// Gives a lease back; false when it was no longer that holder's, whose key stays then.
+    ///
+    /// # Errors
+    /// Class `Network`.
+    pub fn end_lease(&mut self, key: &str, token: &str) -> Result<bool> {
+        let script = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end";
+        self.ask(redis::cmd("EVAL").arg(script).arg(1).arg(key).arg(token), "EVAL")
+    }
+
     fn ask<T: redis::FromRedisValue>(&mut self, command: &redis::Cmd, doing: &str) -> Result<T> {
         command.query(&mut self.connection).map_err(|error| self.target.failure(&error, doing))
     }
+}
+
+/// As Redis counts time; it refuses 0.
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 2).max(1)
 }
 
 fn fields(text: &str) -> Vec<(String, String)> {

@@ -3,7 +3,7 @@
 use crate::emit::Wish;
 use crate::given::{self, Claims, Given, Statements};
 use crate::nightly::{self, plan};
-use crate::{axioms, emit, exhaustive, explain, find, shorten};
+use crate::{axioms, emit, exhaustive, explain, find, shard, shorten};
 use ml_common::record::Record;
 use ml_common::settings::Settings;
 use ml_common::stage::{After, Common, Done, InputUse, Output, Stage};
@@ -67,8 +67,14 @@ pub enum Command {
     Explain(explain::Args),
     /// Find the shortest proof of a formula, or of something more general, in a store of all that has short proofs
     Find(find::Args),
+    /// Put the parts of a length together, which `shard` has done
+    Merge(shard::Merge),
+    /// Do a part of a length of a store, for machines that share its folder
+    Shard(shard::Shard),
     /// Shorten the proofs on standard input (D-proofs, one a line, or statements): shorter known ones take the place of their parts
     Shorten(shorten::Args),
+    /// Do and merge parts beside other workers, one length after the other; leases go through Redis where REDIS_URL is set
+    Work(shard::Work),
 }
 
 impl Tool for Cli {
@@ -85,6 +91,7 @@ impl Tool for Cli {
         match self.command {
             Some(Command::Emit(_) | Command::Shorten(_)) => return self.given().input(),
             Some(Command::Explain(ref args)) => return args.input(),
+            Some(Command::Merge(_) | Command::Shard(_) | Command::Work(_)) => return InputUse::OnRequest,
             Some(Command::Find(ref args)) => return args.input(|| self.given().input()),
             None => {}
         }
@@ -93,6 +100,11 @@ impl Tool for Cli {
     }
 
     fn planned_ids(&self, _settings: &Settings) -> Vec<String> {
+        match &self.command {
+            Some(Command::Merge(args)) => return args.planned_id().into_iter().collect(),
+            Some(Command::Shard(args)) => return args.planned_id().into_iter().collect(),
+            _ => {}
+        }
         let ids: &[&str] = if self.needs_ledger() { &["stock", "block", "queue"] } else { &[] };
         let formats = match &self.command {
             Some(Command::Emit(args)) => &args.formats,
@@ -111,7 +123,7 @@ impl Tool for Cli {
             Some(Command::Explain(args)) => args.see(record),
             Some(Command::Find(args)) => args.statements.take(record, |_| true),
             Some(Command::Shorten(args)) => args.statements.take(record, |_| true),
-            None => {}
+            Some(Command::Merge(_) | Command::Shard(_) | Command::Work(_)) | None => {}
         }
         Ok(())
     }
@@ -122,7 +134,10 @@ impl Tool for Cli {
             Some(Command::Emit(args)) => return emit::act(self, args, stage),
             Some(Command::Explain(args)) => return explain::act(self, args, stage),
             Some(Command::Find(args)) => return find::act(self, args, stage),
+            Some(Command::Merge(args)) => return shard::merge(self, args, stage),
+            Some(Command::Shard(args)) => return shard::shard(self, args, stage),
             Some(Command::Shorten(args)) => return shorten::act(self, args, stage),
+            Some(Command::Work(args)) => return shard::work(self, args, stage),
             None => {}
         }
         let system = self.system(stage)?;

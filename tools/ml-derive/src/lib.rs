@@ -52,6 +52,7 @@ mod given;
 mod nightly;
 mod proofs;
 mod refused;
+mod shard;
 mod shorten;
 
 pub use cli::Cli;

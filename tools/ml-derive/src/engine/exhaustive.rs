@@ -8,6 +8,7 @@
 //! which of them are instances, in ranges of any size, and [`Exhaustive::finish`] keeps the others. Between steps a length in progress
 //! is but its candidates' keys and the answers so far, so that it can be written down and taken up again ([`Exhaustive::resume`]).
 
+mod shares;
 mod visit;
 
 use super::bits::Bits;
@@ -250,9 +251,8 @@ impl Exhaustive {
         let new = (self.candidates() * self.rates.0 / 1000) as usize + 1024;
         let nodes = new * self.rates.1 as usize / 100;
         let lists = self.steps.len() * 12 + self.ranks.memory() + self.len() * 8;
-        let generating = self.nodes.memory_with(nodes) + Known::memory_for(self.len() + new, new) + self.solid * size_of::<u64>();
         let filtering = (self.solid + nodes) * size_of::<u64>() + (self.len() + new) * 60 + new * 20;
-        lists + generating.max(filtering)
+        self.forecast_part(Part::WHOLE).max(lists + filtering)
     }
 
     fn room(&self, bytes: usize) -> Result<(), Stop> {
@@ -300,7 +300,8 @@ impl Exhaustive {
     }
 
     fn try_generate(&mut self, part: Part, stop: &(dyn Fn() -> bool + Sync), progress: &AtomicU64) -> Result<(), Stop> {
-        self.room(self.forecast())?;
+        // A part leaves the search for instances to others.
+        self.room(if part == Part::WHOLE { self.forecast() } else { self.forecast_part(part) })?;
         self.rank();
         let length = self.lengths.len() + 1;
         let hashes = self.hashes();
@@ -467,9 +468,9 @@ impl Exhaustive {
     /// # Errors
     /// [`Stop`].
     pub fn queries(&mut self) -> Result<usize, Stop> {
+        let filters = self.filters_next();
         let Some(fresh) = &mut self.fresh else { return Ok(0) };
-        let filtered = self.options.unfiltered_from.is_none_or(|from| self.lengths.len() + 1 < from);
-        if !filtered || fresh.new.is_empty() {
+        if !filters || fresh.new.is_empty() {
             return Ok(0);
         }
         let nodes = &self.nodes;
