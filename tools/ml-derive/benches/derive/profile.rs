@@ -56,7 +56,7 @@ pub fn measure(folder: &Path, long: bool) -> Result<Profile> {
             (Some("callgrind"), to, ours.functions.iter().take(TOP).map(share).collect())
         }
         (Err(reason), None) => {
-            say(format_args!("\nNo profile: {reason}, and valgrind is not installed either (apt-get install valgrind)."));
+            say(format_args!("\nNo profile: {reason}, and valgrind is not installed."));
             (None, 0, Vec::new())
         }
     };
