@@ -24,7 +24,7 @@ pub fn instances(folder: &Path, length: usize, queries: usize, answered: &[Answe
     let divisions: BTreeSet<usize> = answered.iter().filter_map(|answered| answered.part).map(|(_, of)| of).filter(|of| *of > 0).collect();
     let missing =
         |of: usize| -> Vec<usize> { (0..of).filter(|&number| !gaps(share(queries, Part { number, of }), answered).is_empty()).collect() };
-    match divisions.into_iter().map(|of| (of, missing(of))).min_by_key(|(_, missing)| missing.len()) {
+    match divisions.into_iter().rev().map(|of| (of, missing(of))).min_by_key(|(_, missing)| missing.len()) {
         Some((of, missing)) => parts(What::Instances, folder, length, of, &missing),
         None => none(What::Instances, folder, length),
     }

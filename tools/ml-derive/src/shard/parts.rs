@@ -171,7 +171,7 @@ impl Place<'_> {
                     return Ok((of, found.into_iter().flatten().collect()));
                 }
             }
-            if best.as_ref().is_none_or(|(_, fewest)| missing.len() < fewest.len()) {
+            if best.as_ref().is_none_or(|(_, fewest)| missing.len() <= fewest.len()) {
                 best = Some((of, missing));
             }
         }
