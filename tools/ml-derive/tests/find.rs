@@ -157,7 +157,7 @@ fn a_hundred_at_once_are_a_hundred_alone() {
     let at_once = answers(&find(folder.path(), &[]).stdin(lines(&formulas)).run().expect_code(0), "frege");
     for (formula, together) in formulas.iter().zip(&at_once) {
         let alone = answers(&find(folder.path(), &[&formula.to_string()]).run().expect_code(0), "frege");
-        assert_eq!(alone, [together.clone()], "{formula}");
+        assert_eq!(alone, std::slice::from_ref(together), "{formula}");
     }
     // The same from formulas of the command line, and whatever the threads.
     let texts: Vec<String> = formulas.iter().map(ToString::to_string).collect();
@@ -253,6 +253,8 @@ fn nonsense_is_told() {
     refused(find(folder.path(), &[]).stdin("p->p\np->(q\n"), 64, "line 2: 'p->(q' is no formula");
     refused(find(folder.path(), &[]), 64, "there is no formula to find");
     refused(find(folder.path(), &[]).stdin("# nothing\n"), 64, "there is no formula to find");
+    let long = find(folder.path(), &[]).stdin(format!("{}p\n", "~".repeat(900_000))).run().expect_code(0);
+    assert!(long.record("check", "formula-1")["summary"].as_str().unwrap().len() < 500 && long.stdout.len() < 10_000);
     refused(find(folder.path(), &["p->p", "--axioms", "meredith"]), 4, "is of other axioms or rules");
     refused(find(folder.path(), &["p->p", "--necessitation"]), 4, "is of other axioms or rules");
     refused(find(folder.path(), &["p->p", "--axioms", "-"]), 64, "both come on standard input");

@@ -1,7 +1,8 @@
 //! The engine against slow definitions of what it does, on small random axiom systems.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
-use ml_derive::engine::exhaustive::{Exhaustive, Options};
+use ml_derive::engine::exhaustive::{Exhaustive, Necessitation, Options};
+use ml_derive::engine::length;
 use ml_derive::engine::packed::pack;
 use ml_derive::engine::rank::Step;
 use ml_derive::engine::saturate::{Bounds, Saturation};
@@ -16,13 +17,24 @@ fn limits() -> Limits {
     Limits { max_symbols: SYMBOLS, ..Limits::default() }
 }
 
-/// Every conclusion of a length with its smallest proof; instances thrown out by comparing all with all. `None` when one is too large.
-fn slow(axioms: &[Formula], necessitation: bool, lengths: usize) -> Option<Vec<Vec<(String, Formula)>>> {
+/// Every conclusion of a length with its smallest proof; instances thrown out by comparing all with all, larger ones than the bounds allow
+/// at once. `None` when one is too large.
+fn slow(axioms: &[Formula], options: &Options, lengths: usize) -> Option<Vec<Vec<(String, Formula)>>> {
+    let fits = |formula: &Formula| {
+        let consequent = formula.as_implication().map_or(0, |(_, consequent)| consequent.len());
+        formula.size() <= options.bounds.conclusion as usize && consequent <= options.bounds.consequent as usize
+    };
+    let most_in_a_row = match options.necessitation {
+        Necessitation::Never => 0,
+        Necessitation::AtMost(row) => row as usize,
+        Necessitation::Unlimited => usize::MAX,
+    };
+    let row = |proof: &str| proof.bytes().take_while(|&letter| letter == b'N').count();
     let mut kept: Vec<Vec<(String, Formula)>> = Vec::new();
     for length in 1..=lengths {
         let mut found: BTreeMap<Formula, String> = BTreeMap::new();
         let mut take = |formula: Formula, proof: String| {
-            if kept.iter().flatten().all(|(_, known)| *known != formula) {
+            if kept.iter().flatten().all(|(_, known)| *known != formula) && (length == 1 || fits(&formula)) {
                 let smallest = found.entry(formula).or_insert_with(|| proof.clone());
                 *smallest = proof.min(smallest.clone());
             }
@@ -39,13 +51,14 @@ fn slow(axioms: &[Formula], necessitation: bool, lengths: usize) -> Option<Vec<V
                 }
             }
         }
-        if necessitation && length > 1 {
-            for (x, premise) in &kept[length - 2] {
+        if length > 1 {
+            for (x, premise) in kept[length - 2].iter().filter(|(proof, _)| row(proof) < most_in_a_row) {
                 take(Formula::join(Sym::BOX, &[premise], &limits()).ok()?, format!("N{x}"));
             }
         }
         let known: Vec<&Formula> = kept.iter().flatten().map(|(_, formula)| formula).chain(found.keys()).collect();
-        let is_kept = |formula: &Formula| !known.iter().any(|general| *general != formula && is_instance(general, formula));
+        let filtered = options.unfiltered_from.is_none_or(|from| length < from);
+        let is_kept = |formula: &Formula| !filtered || !known.iter().any(|general| *general != formula && is_instance(general, formula));
         let mut list: Vec<(String, Formula)> =
             found.iter().filter(|(formula, _)| is_kept(formula)).map(|(f, p)| (p.clone(), f.clone())).collect();
         list.sort();
@@ -55,12 +68,13 @@ fn slow(axioms: &[Formula], necessitation: bool, lengths: usize) -> Option<Vec<V
 }
 
 /// The same by the engine, with the proofs written out.
-fn fast(axioms: &[Formula], necessitation: bool, lengths: usize) -> Option<Vec<Vec<(String, Formula)>>> {
-    let mut engine = Exhaustive::new(axioms, Options::of(necessitation).max_symbols(SYMBOLS as u32)).unwrap();
+fn fast(axioms: &[Formula], options: &Options, lengths: usize) -> Option<Vec<Vec<(String, Formula)>>> {
+    let mut engine = Exhaustive::new(axioms, options.max_symbols(SYMBOLS as u32)).unwrap();
     let mut proofs: Vec<String> = Vec::new();
     let mut all = Vec::new();
     for _ in 0..lengths {
         let length = engine.next_length(&|| false).ok()?;
+        assert_eq!(length.candidates, length.invalid + length.bounded + length.duplicates + length.removed + length.kept.len() as u64);
         let mut list = Vec::new();
         for id in length.kept {
             proofs.push(match engine.step(id) {
@@ -106,8 +120,48 @@ proptest! {
     #[test]
     fn exhaustive_generation_is_what_it_is_defined_to_be(axioms in axioms(), necessitation in any::<bool>()) {
         let lengths = if necessitation { 5 } else { 7 };
-        let (slow, fast) = (slow(&axioms, necessitation, lengths), fast(&axioms, necessitation, lengths));
+        let options = Options::of(necessitation);
+        let (slow, fast) = (slow(&axioms, &options, lengths), fast(&axioms, &options, lengths));
         prop_assert!(slow.is_none() || slow == fast, "{axioms:?}\n{slow:?}\n{fast:?}");
+    }
+
+    /// With instances kept from some length on, bounds on what is kept, and necessitation so many times in a row.
+    #[test]
+    fn limits_leave_out_what_they_say(
+        axioms in axioms(),
+        row in prop::option::of(0u32..4),
+        conclusion in prop_oneof![Just(u32::MAX), 1u32..30],
+        consequent in prop_oneof![Just(u32::MAX), 1u32..20],
+        unfiltered_from in prop::option::of(1usize..7),
+        threads in 1usize..3,
+    ) {
+        let necessitation = row.map_or(Necessitation::Never, |row| if row == 0 { Necessitation::Unlimited } else { Necessitation::AtMost(row) });
+        let bounds = length::Bounds { conclusion, consequent, ..length::Bounds::default() };
+        let options = Options { necessitation, bounds, unfiltered_from, threads, ..Options::default() };
+        let lengths = match (row, unfiltered_from) {
+            (None, None) => 7,
+            (None, Some(_)) | (Some(_), None) => 5,
+            (Some(_), Some(_)) => 4,
+        };
+        let (slow, fast) = (slow(&axioms, &options, lengths), fast(&axioms, &options, lengths));
+        prop_assert!(slow.is_none() || slow == fast, "{options:?} {axioms:?}\n{slow:?}\n{fast:?}");
+    }
+
+    /// What is left out as an instance loses no theorem and lengthens no proof: what is not an instance of what is kept up to a length has
+    /// no proof of that length.
+    #[test]
+    fn instances_that_are_left_out_lose_nothing(axioms in axioms(), necessitation in any::<bool>()) {
+        let lengths = if necessitation { 4 } else { 5 };
+        let options = Options::of(necessitation);
+        let (some, all) = (fast(&axioms, &options, lengths), fast(&axioms, &Options { unfiltered_from: Some(1), ..options }, lengths));
+        if let (Some(some), Some(all)) = (some, all) {
+            let shortest = |lengths: &[Vec<(String, Formula)>], formula: &Formula| {
+                lengths.iter().position(|length| length.iter().any(|(_, known)| is_instance(known, formula)))
+            };
+            for (_, formula) in all.iter().flatten() {
+                prop_assert_eq!(shortest(&some, formula), shortest(&all, formula), "{}", formula);
+            }
+        }
     }
 
     #[test]
@@ -164,7 +218,7 @@ fn hostile_axioms_end() {
         vec!["~p".to_owned(), "[]p".to_owned()],
     ] {
         let axioms: Vec<Formula> = axioms.iter().map(|text| text.parse().unwrap()).collect();
-        let (slow, fast) = (slow(&axioms, false, 5), fast(&axioms, false, 5));
+        let (slow, fast) = (slow(&axioms, &Options::default(), 5), fast(&axioms, &Options::default(), 5));
         assert!(slow.is_none() || slow == fast, "{axioms:?}");
     }
 }

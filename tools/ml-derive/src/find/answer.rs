@@ -9,10 +9,11 @@ use ml_logic::checker::{self, Verdict};
 use ml_logic::systems::Semantics;
 use ml_logic::truth::{Validity, validity};
 use ml_logic::{Formula, Limits, System, hash, names, theorems};
+use std::borrow::Cow;
 
 /// Looking for a counterexample is not to take longer than a moment.
 const REFUTING: Limits = Limits { max_symbols: 1 << 22, max_work: 1 << 24 };
-/// Symbols of a proof that are shown of it.
+/// As much of a text as a person reads, in characters.
 const SHOWN: usize = 200;
 
 /// What is known of a formula.
@@ -92,9 +93,18 @@ impl Tally {
         self.formulas += 1;
         let text = asked.formula.as_ref().map_or_else(|_| asked.text.clone(), ToString::to_string);
         let mut check = Check { id: format!("formula-{number}"), ..Check::default() };
-        check.labels.insert("statement".into(), text.as_str().into());
+        let mut label = |name: &str, text: &str| {
+            // A record holds no more than a mebibyte; the hash tells longer ones apart.
+            if text.len() <= MAX_PROOF_BYTES {
+                check.labels.insert(name.to_owned(), text.into());
+            }
+        };
+        label("statement", &text);
         if let Ok(formula) = &asked.formula {
-            check.labels.insert("hash".into(), hash::statement(formula).into());
+            label("hash", &hash::statement(formula));
+        }
+        if let Answer::Proved { schema, .. } = answer {
+            label("schema", &schema.to_string());
         }
         let (count, word, status) = match answer {
             Answer::Proved { schema, .. } if Ok(schema) == asked.formula.as_ref() => (&mut self.found, "proved", Status::Ok),
@@ -109,11 +119,10 @@ impl Tally {
         let said = match answer {
             Answer::Proved { proof, schema, minimal } => {
                 (check.value, check.unit) = (Some(proof.len().into()), Some("symbols".into()));
-                let shown = if proof.len() > SHOWN { "a proof" } else { proof };
+                let said = if proof.len() > SHOWN { "a proof" } else { proof };
                 let known = if *minimal { "none is shorter" } else { "there may be a shorter one" };
-                let more = if word == "proved" { String::new() } else { format!("; this proves more: {schema}") };
-                check.labels.insert("schema".into(), schema.to_string().into());
-                format!("proved by {shown} ({}, {known}){more}", counted(proof.len() as u64, "symbol"))
+                let more = if word == "proved" { String::new() } else { format!("; this proves more: {}", shown(&schema.to_string())) };
+                format!("proved by {said} ({}, {known}){more}", counted(proof.len() as u64, "symbol"))
             }
             Answer::Refuted(reason) => format!("not derivable at any length: {reason}"),
             Answer::NotDerivable(within) => format!("not derivable within {}", counted(*within as u64, "symbol")),
@@ -123,7 +132,7 @@ impl Tally {
             Answer::NoFormula(reason) => format!("no formula: {reason}"),
         };
         check.hint = hint(answer).map(str::to_owned);
-        check.summary = format!("{text}: {said}");
+        check.summary = format!("{}: {said}", shown(&text));
         if stage.out().mode() == Output::Raw {
             match answer {
                 Answer::Proved { proof, .. } => {
@@ -158,6 +167,14 @@ impl Tally {
         ];
         let metrics: Map = metrics.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         Done { metrics, ..Done::ok(said.join(", ")) }
+    }
+}
+
+/// As much of a text as a person reads.
+fn shown(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &text[..end]).into(),
+        None => text.into(),
     }
 }
 

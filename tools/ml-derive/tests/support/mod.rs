@@ -1,6 +1,8 @@
 //! Ledgers to derive into.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "test code, of which each test program uses a part")]
 
+pub mod store;
+
 use ml_common::signal::Cancel;
 use ml_ledger::chain::verify_chain;
 use ml_ledger::reprove::{Report, reprove};
