@@ -76,6 +76,7 @@ if [ "$for_tests" = yes ]; then
     have curl || missing+=(curl)
     have metamath || missing+=(metamath)
     have eprover || missing+=(eprover)
+    have parallel || missing+=(parallel)
 fi
 need_rust=no
 find_rust >/dev/null || need_rust=yes

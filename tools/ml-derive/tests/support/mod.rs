@@ -1,6 +1,7 @@
 //! Ledgers to derive into.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "test code, of which each test program uses a part")]
 
+pub mod parts;
 pub mod store;
 
 use ml_common::signal::Cancel;
