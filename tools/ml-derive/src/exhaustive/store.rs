@@ -64,11 +64,11 @@ impl Identity {
     /// Class Storage when there is none, or it makes no sense.
     pub fn read(folder: &Path) -> Result<Identity> {
         let path = folder.join("store.json");
-        if !path.exists() {
-            return Err(none(folder));
-        }
         let mut text = String::new();
-        let read = File::open(&path).and_then(|file| file.take(LONGEST_HEADER).read_to_string(&mut text));
+        let read = match File::open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(none(folder)),
+            opened => opened.and_then(|file| file.take(LONGEST_HEADER).read_to_string(&mut text)),
+        };
         read.map_err(|error| files::storage(&error, &path, "cannot read"))?;
         let identity: Identity = serde_json::from_str(&text).map_err(|error| {
             Failure::new(Class::Storage, format!("{} is damaged: {error}", path.display()))
