@@ -55,6 +55,7 @@ impl Conclusion {
     }
 
     /// Adds an implication of two parts, or a tag before one; its place.
+    #[inline]
     pub fn push(&mut self, left: u32, right: u32) -> u32 {
         let Part { hash, size, .. } = self.parts[right as usize];
         let (left_hash, left_size) = if left < TAGS {

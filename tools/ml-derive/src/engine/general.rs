@@ -23,7 +23,7 @@ const LEAF_LABEL: usize = 8;
 /// Bytes of a place and of a root.
 const NUMBER: usize = 4;
 /// Bytes of two terms that are compared at a time.
-const SPAN: usize = 16;
+const SPAN: usize = 8;
 
 /// A read-only index of terms of one graph.
 #[derive(Clone, Debug, Default)]
@@ -43,8 +43,8 @@ pub struct TooLarge;
 const VARIABLES: u8 = 25;
 /// In place of a variable: the label is whole.
 const NO_BIT: u8 = VARIABLES;
-/// Bytes of a node before its label.
-const HEAD: usize = 7;
+/// Bytes of a node before its label: bits, children with a bit, others, the label's length.
+const HEAD: usize = 8;
 
 /// The place of the bit of a symbol that begins with `byte`; `None` for the variables that have none.
 fn bit(byte: u8) -> Option<u32> {
@@ -84,40 +84,52 @@ impl Builder {
 
     /// Writes the node that `label` leads to, with the children from `first` on.
     fn node(&mut self, label: &[u8], first: usize) -> Result<Child, TooLarge> {
+        if label.len() <= LONGEST_LABEL {
+            return self.piece(label, first);
+        }
         // What is too long for one node lies within others: the last piece is written first.
-        let mut pieces = vec![0];
+        let mut starts = vec![0];
         let mut at = 0;
         while at < label.len() {
             let end = at + width(label[at]);
-            if end - pieces.last().copied().unwrap_or_default() > LONGEST_LABEL {
-                pieces.push(at);
+            if end - starts.last().copied().unwrap_or_default() > LONGEST_LABEL {
+                starts.push(at);
             }
             at = end;
         }
         let mut end = label.len();
         let mut node = (0, 0);
-        for &start in pieces.iter().rev() {
+        for &start in starts.iter().rev() {
             if end < label.len() {
-                self.children.truncate(first);
                 self.children.push(node);
             }
-            let place = self.place()?;
-            let (first_byte, rest) = split(&label[start..end]);
-            // Those without a bit come last.
-            let children = &self.children[first..];
-            let bits = children.iter().filter_map(|child| bit(child.0)).fold(0u32, |bits, bit| bits | 1 << bit);
-            let others = children.len() - bits.count_ones() as usize;
-            self.bytes.extend_from_slice(&bits.to_le_bytes());
-            self.bytes.extend_from_slice(&(others as u16).to_le_bytes());
-            self.bytes.push(rest.len() as u8);
-            self.bytes.extend_from_slice(rest);
-            let (with, without) = (children.iter().filter(|child| bit(child.0).is_some()), children.iter().filter(|c| bit(c.0).is_none()));
-            with.chain(without).for_each(|child| self.bytes.extend_from_slice(&child.1.to_le_bytes()));
-            node = (first_byte, place);
+            node = self.piece(&label[start..end], first)?;
             end = start;
         }
-        self.children.truncate(first);
         Ok(node)
+    }
+
+    fn piece(&mut self, label: &[u8], first: usize) -> Result<Child, TooLarge> {
+        let place = self.place()?;
+        let (first_byte, label) = split(label);
+        let children = &self.children[first..];
+        let bits = children.iter().filter_map(|child| bit(child.0)).fold(0u32, |bits, bit| bits | 1 << bit);
+        let with_bit = bits.count_ones() as usize;
+        let others = children.len() - with_bit;
+        self.bytes.extend_from_slice(&bits.to_le_bytes());
+        self.bytes.push(with_bit as u8);
+        self.bytes.extend_from_slice(&(others as u16).to_le_bytes());
+        self.bytes.push(label.len() as u8);
+        self.bytes.extend_from_slice(label);
+        if others == 0 {
+            children.iter().for_each(|child| self.bytes.extend_from_slice(&child.1.to_le_bytes()));
+        } else {
+            // Those without a bit come last.
+            let (with, without) = (children.iter().filter(|child| bit(child.0).is_some()), children.iter().filter(|c| bit(c.0).is_none()));
+            with.chain(without).for_each(|child| self.bytes.extend_from_slice(&child.1.to_le_bytes()));
+        }
+        self.children.truncate(first);
+        Ok((first_byte, place))
     }
 
     fn top(&self) -> (usize, usize) {
@@ -202,31 +214,38 @@ impl Tree {
         let mut state = State { next: root, at: 0, tail: 0, bound: 0 };
         'nodes: loop {
             // A node's label, then its children, which all meet the same part of the term.
-            let Some(&[a, b, c, d, low, high, label]) = bytes[place..].first_chunk::<HEAD>() else { return false };
+            let Some(&[a, b, c, d, with_bit, low, high, label]) = bytes[place..].first_chunk::<HEAD>() else { return false };
             let places_at = place + HEAD + usize::from(label);
             if label == 0 || follow(&bytes[place + HEAD..places_at], graph, queue, bound, &mut state) {
                 let bits = u32::from_le_bytes([a, b, c, d]);
-                let places = bytes[places_at..].as_chunks::<NUMBER>().0;
-                let child = |bit: u32| u32::from_le_bytes(places[(bits & ((1 << bit) - 1)).count_ones() as usize]);
+                let with_bit = usize::from(with_bit);
                 let others = usize::from(low) | usize::from(high) << 8;
-                if others > 0 {
-                    let first = bits.count_ones() as usize;
-                    later.extend(places[first..first + others].iter().map(|&place| (u32::from_le_bytes(place), NO_BIT, state)));
+                let places = &bytes[places_at..].as_chunks::<NUMBER>().0[..with_bit + others];
+                for &place in &places[with_bit..] {
+                    later.push((u32::from_le_bytes(place), NO_BIT, state));
                 }
                 let id = state.next;
-                // A variable that is bound has to be bound to the same; the next one is free.
-                let mut left = bits & ((2 << state.bound.min(u32::from(VARIABLES) - 1)) - 1);
-                while left != 0 {
-                    let variable = left.trailing_zeros();
-                    left &= left - 1;
+                // A variable that is bound has to be bound to the same; the next one is free. They are the first children.
+                let mut variables = bits & ((2 << state.bound.min(u32::from(VARIABLES) - 1)) - 1);
+                for &place in places {
+                    if variables == 0 {
+                        break;
+                    }
+                    let variable = variables.trailing_zeros();
+                    variables &= variables - 1;
                     if variable == state.bound || bound[variable as usize] == id {
-                        later.push((child(variable), variable as u8, state));
+                        later.push((u32::from_le_bytes(place), variable as u8, state));
                     }
                 }
                 let node = graph.get(id);
                 let connective = connective(node);
-                if connective > 0 && bits >> (connective - WIDE + 26) & 1 == 1 {
-                    let child = child(u32::from(connective - WIDE) + 26);
+                let above = match connective {
+                    0 => 0,
+                    byte => bits >> (byte - WIDE + 26),
+                };
+                if above & 1 == 1 {
+                    // Connectives are the last children with a bit.
+                    let child = u32::from_le_bytes(places[with_bit - if above == 1 { 1 } else { above.count_ones() as usize }]);
                     descend(connective, node, graph, queue, &mut state);
                     if child & LEAF == 0 {
                         place = child as usize;

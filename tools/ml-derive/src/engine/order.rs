@@ -16,7 +16,7 @@ const MORE: usize = 20;
 /// The terms at these roots, which are different, in the order of their bytes. Uses the threads of the pool that it is called in.
 pub fn sorted(roots: &[u32], graph: &Nodes) -> Vec<u32> {
     let keyed = roots.par_iter().with_min_len(CHUNK).map_init(Reader::default, |reader, &root| (prefix(reader, root, graph), root));
-    let mut keyed: Vec<(u64, u32)> = keyed.collect();
+    let mut keyed: Vec<(u128, u32)> = keyed.collect();
     keyed.par_sort_unstable();
     let runs = keyed.par_chunk_by_mut(|a, b| a.0 == b.0).filter(|run| run.len() > 1);
     runs.for_each_init(Reader::default, |reader, run| {

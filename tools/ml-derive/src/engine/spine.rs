@@ -35,26 +35,33 @@ pub fn variable(bytes: &[u8]) -> u32 {
 }
 
 /// Reads a term symbol by symbol, as far as is wanted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Reader {
+    /// What was read, and room after it.
     bytes: Vec<u8>,
+    read: usize,
     /// The node whose symbol is next; [`NONE`] at the end.
     next: u32,
-    /// Nodes whose spines follow, from `at` on.
+    /// Nodes whose spines follow, from `at` to `tail`.
     queue: Vec<u32>,
     at: usize,
+    tail: usize,
     /// Number of each variable of the graph, plus one.
     numbers: Vec<u32>,
     met: Vec<u32>,
 }
 
+impl Default for Reader {
+    fn default() -> Self {
+        let numbers = vec![0; 1 << 8];
+        Reader { bytes: Vec::new(), read: 0, next: NONE, queue: Vec::new(), at: 0, tail: 0, numbers, met: Vec::new() }
+    }
+}
+
 impl Reader {
     /// Begins with the term at `root`.
     pub fn begin(&mut self, root: u32) {
-        self.bytes.clear();
-        self.queue.clear();
-        self.next = root;
-        self.at = 0;
+        (self.read, self.next, self.at, self.tail) = (0, root, 0, 0);
         for number in self.met.drain(..) {
             self.numbers[number as usize] = 0;
         }
@@ -62,7 +69,7 @@ impl Reader {
 
     /// What was read so far.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[..self.read]
     }
 
     /// Whether all was read.
@@ -72,38 +79,52 @@ impl Reader {
 
     /// Reads on until there are `wanted` bytes or more, or the term ends.
     pub fn read(&mut self, wanted: usize, graph: &Nodes) {
-        let more = wanted.saturating_sub(self.bytes.len());
-        self.bytes.reserve(more + 4);
-        while self.bytes.len() < wanted && self.next != NONE {
-            let node = graph.get(self.next);
+        // A symbol is five bytes at most and puts one node into the queue.
+        if self.bytes.len() < wanted + 4 {
+            self.bytes.resize(2 * wanted + 4, 0);
+            self.queue.resize(2 * wanted + 4, 0);
+        }
+        let (mut read, mut next) = (self.read, self.next);
+        while read < wanted && next != NONE {
+            let node = graph.get(next);
             if node.left < TAGS {
-                self.bytes.push(IMP_BYTE);
-                self.queue.push(node.left);
-                self.next = node.right;
+                self.bytes[read] = IMP_BYTE;
+                read += 1;
+                self.queue[self.tail] = node.left;
+                self.tail += 1;
+                next = node.right;
                 continue;
             }
             match node.left {
                 VARIABLE => {
-                    self.variable(node.right);
-                    self.next = self.queue.get(self.at).copied().unwrap_or(NONE);
-                    self.at += 1;
+                    read += self.variable(node.right, read);
+                    next = NONE;
+                    if self.at < self.tail {
+                        next = self.queue[self.at];
+                        self.at += 1;
+                    }
                 }
                 AND | OR => {
-                    self.bytes.push(if node.left == AND { AND_BYTE } else { OR_BYTE });
+                    self.bytes[read] = if node.left == AND { AND_BYTE } else { OR_BYTE };
+                    read += 1;
                     let parts = graph.get(node.right);
-                    self.queue.push(parts.left);
-                    self.next = parts.right;
+                    self.queue[self.tail] = parts.left;
+                    self.tail += 1;
+                    next = parts.right;
                 }
                 tag => {
                     debug_assert!(tag == NOT || tag == BOX);
-                    self.bytes.push(if tag == NOT { NOT_BYTE } else { BOX_BYTE });
-                    self.next = node.right;
+                    self.bytes[read] = if tag == NOT { NOT_BYTE } else { BOX_BYTE };
+                    read += 1;
+                    next = node.right;
                 }
             }
         }
+        (self.read, self.next) = (read, next);
     }
 
-    fn variable(&mut self, of_graph: u32) {
+    /// Writes a variable; how many bytes it has.
+    fn variable(&mut self, of_graph: u32, at: usize) -> usize {
         let place = of_graph as usize;
         if self.numbers.len() <= place {
             self.numbers.resize(place + 1, 0);
@@ -113,29 +134,29 @@ impl Reader {
             self.numbers[place] = self.met.len() as u32;
         }
         let number = self.numbers[place] - 1;
-        match u8::try_from(number) {
-            Ok(byte) if byte < WIDE => self.bytes.push(byte),
-            _ => {
-                self.bytes.push(WIDE);
-                self.bytes.extend_from_slice(&number.to_be_bytes());
-            }
+        if number < u32::from(WIDE) {
+            self.bytes[at] = number as u8;
+            return 1;
         }
+        self.bytes[at] = WIDE;
+        self.bytes[at + 1..at + 5].copy_from_slice(&number.to_be_bytes());
+        5
     }
 }
 
 /// Symbols in a [`prefix`].
-pub const PREFIX: usize = 12;
+pub const PREFIX: usize = 25;
 
 /// The first symbols as a number: smaller for a smaller term in the order of bytes, or equal.
-pub fn prefix(reader: &mut Reader, root: u32, graph: &Nodes) -> u64 {
+pub fn prefix(reader: &mut Reader, root: u32, graph: &Nodes) -> u128 {
     debug_assert_ne!(root, NONE);
     reader.begin(root);
     reader.read(PREFIX, graph);
-    let mut number = 0;
+    let mut number = 0u128;
     let mut left = PREFIX as u32;
-    for &byte in reader.bytes.iter().take(PREFIX) {
+    for &byte in reader.bytes().iter().take(PREFIX) {
         left -= 1;
-        number = number << 5 | u64::from(if byte < WIDE { byte.min(25) } else { byte - WIDE + 26 });
+        number = number << 5 | u128::from(if byte < WIDE { byte.min(25) } else { byte - WIDE + 26 });
         // Terms with more variables cannot be told apart by it, nor by what follows.
         if (25..=WIDE).contains(&byte) {
             break;
@@ -145,7 +166,7 @@ pub fn prefix(reader: &mut Reader, root: u32, graph: &Nodes) -> u64 {
 }
 
 /// Whether terms with the same [`prefix`] have the same first [`PREFIX`] symbols for certain.
-pub fn is_whole(prefix: u64) -> bool {
+pub fn is_whole(prefix: u128) -> bool {
     (0..PREFIX).all(|place| !matches!(prefix >> (5 * place) & 31, 25 | 26))
 }
 
