@@ -17,7 +17,8 @@
 //! Nightly theorems are not said to have shortest proofs: in exports they are labelled `proof of length L known`.
 //!
 //! Records, exhaustive:
-//! - step `length-N`: metrics length, kept, removed, candidates, duplicates, invalid; with `--dproofs` path, bytes, sha256;
+//! - step `length-N`: metrics length, kept, removed, candidates, duplicates, invalid, bounded (left out for their size), memory_bytes (in
+//!   use after the length), memory_expected_bytes (said to be needed before it); with `--dproofs` path, bytes, sha256;
 //! - `statement`: each kept conclusion, unless `--counts`;
 //! - end: metrics lengths, kept, removed.
 //!

@@ -1,13 +1,15 @@
 //! The derivation engine: condensed detachment over all that is known, without repetition.
 //!
-//! No IO, no database, no clock, no threads; the same input gives the same output on every machine. Two drivers over one core:
+//! No IO, no database, no clock; the same input gives the same output on every machine and with any number of threads. Two drivers:
 //!
-//! - [`exhaustive`]: everything with a proof of at most n symbols, exactly;
+//! - [`exhaustive`]: everything with a proof of at most n symbols, exactly, with all cores, in as little memory as there is;
 //! - [`saturate`]: new statements from a given stock, level by level, within budgets.
 //!
-//! The core is four things that know nothing of the drivers: terms as bytes ([`packed`]), conclusions from pairs of them
-//! ([`detach`]), which of them are there already ([`table`]) and which are instances of another ([`instances`]). What is drawn may be
-//! trusted only after `ml_logic::checker` has seen it, and that shares no code with this.
+//! The core of the first is a graph in which equal terms are one node ([`nodes`], [`terms`]): conclusions from pairs of premises
+//! ([`block`], [`conclusion`]), which of them are there already ([`known`]), all candidates of a length ([`length`]), terms in order
+//! ([`spine`], [`order`]) and which are instances of another ([`general`]). The second works on a stock of small terms as bytes
+//! ([`packed`], [`detach`], [`table`], [`instances`]). What is drawn may be trusted only after `ml_logic::checker` has seen it, and that
+//! shares no code with this.
 
 pub mod bits;
 pub mod block;
