@@ -8,7 +8,7 @@
 //! which of them are instances, in ranges of any size, and [`Exhaustive::finish`] keeps the others. Between steps a length in progress
 //! is but its candidates' keys and the answers so far, so that it can be written down and taken up again ([`Exhaustive::resume`]).
 
-mod shares;
+pub mod shares;
 mod visit;
 
 use super::bits::Bits;
@@ -100,8 +100,6 @@ struct Fresh {
     counts: Counts,
     /// Key and root of each new conclusion, by key.
     new: Vec<(u64, u32)>,
-    /// Their roots in the order of queries; empty until there is an index.
-    queries: Vec<u32>,
     index: Vec<Tree>,
     dropped: Bits,
 }
@@ -221,10 +219,10 @@ impl Exhaustive {
     /// Memory in use, in bytes.
     pub fn memory(&self) -> usize {
         let lists = self.steps.capacity() * size_of::<u64>() + self.roots.capacity() * size_of::<u32>();
-        let fresh = self.fresh.as_ref().map_or(0, |fresh| {
-            let lists = fresh.new.capacity() * size_of::<(u64, u32)>() + fresh.queries.capacity() * size_of::<u32>();
-            lists + fresh.index.iter().map(Tree::memory).sum::<usize>()
-        });
+        let fresh = self
+            .fresh
+            .as_ref()
+            .map_or(0, |fresh| fresh.new.capacity() * size_of::<(u64, u32)>() + fresh.index.iter().map(Tree::memory).sum::<usize>());
         self.nodes.memory() + self.ranks.memory() + lists + fresh
     }
 
@@ -395,7 +393,7 @@ impl Exhaustive {
     /// [`Stop`].
     pub fn resume(&mut self, keys: &[u64], counts: Counts) -> Result<Option<()>, Stop> {
         self.abandon();
-        self.room(self.forecast())?;
+        self.room(self.forecast_again(keys.len()))?;
         self.rank();
         let steps: Option<Vec<Step>> = keys.iter().map(|&key| self.ranks.checked_step(key, self.axioms.len())).collect();
         let Some(roots) = steps.map(|steps| self.conclusions(&steps)).transpose()?.flatten() else {
@@ -463,22 +461,28 @@ impl Exhaustive {
         }
     }
 
-    /// Prepares the search for instances; how many conclusions are to be looked at, in a fixed order.
+    /// Prepares the search for instances; how many conclusions are to be looked at, in the order of their keys.
     ///
     /// # Errors
     /// [`Stop`].
     pub fn queries(&mut self) -> Result<usize, Stop> {
+        self.queries_among(0..self.len())
+    }
+
+    /// The same, where only these of the old conclusions are looked among, and all new ones.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub fn queries_among(&mut self, old: Range<usize>) -> Result<usize, Stop> {
         let filters = self.filters_next();
         let Some(fresh) = &mut self.fresh else { return Ok(0) };
         if !filters || fresh.new.is_empty() {
             return Ok(0);
         }
-        let nodes = &self.nodes;
-        let is_new = Bits::new(nodes.len());
-        fresh.new.iter().for_each(|&(_, root)| is_new.add(root as usize));
-        let all: Vec<u32> = self.roots.iter().copied().chain(fresh.new.iter().map(|&(_, root)| root)).collect();
+        let (nodes, old) = (&self.nodes, self.roots.get(old).unwrap_or_default());
+        let all: Vec<u32> = old.iter().copied().chain(fresh.new.iter().map(|&(_, root)| root)).collect();
         let threads = self.pool.current_num_threads();
-        let (sorted, trees) = self.pool.install(|| {
+        fresh.index = self.pool.install(|| {
             let sorted = order::sorted(&all, nodes);
             drop(all);
             let mut parts = threads;
@@ -486,15 +490,13 @@ impl Exhaustive {
                 let trees: Result<Vec<Tree>, TooLarge> =
                     sorted.par_chunks(sorted.len().div_ceil(parts)).map(|part| Tree::build(part, nodes)).collect();
                 match trees {
-                    Ok(trees) => return (sorted, trees),
+                    Ok(trees) => return trees,
                     Err(TooLarge) => parts *= 2,
                 }
             }
         });
-        fresh.queries = sorted.into_iter().filter(|&root| is_new.has(root as usize)).collect();
-        fresh.index = trees;
         fresh.dropped = Bits::new(nodes.len());
-        Ok(fresh.queries.len())
+        Ok(fresh.new.len())
     }
 
     /// Looks which conclusions of a range of the queries are proper instances; the answers are kept, and returned.
@@ -502,33 +504,28 @@ impl Exhaustive {
     /// # Errors
     /// [`Stop::Cancelled`].
     pub fn filter(&self, range: Range<usize>, stop: &(dyn Fn() -> bool + Sync)) -> Result<Vec<bool>, Stop> {
-        let Some(fresh) = &self.fresh else { return Ok(Vec::new()) };
-        let Some(queries) = fresh.queries.get(range) else { return Ok(Vec::new()) };
+        let Some(fresh) = self.fresh.as_ref().filter(|fresh| !fresh.index.is_empty()) else { return Ok(Vec::new()) };
+        let Some(queries) = fresh.new.get(range) else { return Ok(Vec::new()) };
         let answers: Result<Vec<Vec<bool>>, Stop> = self.pool.install(|| {
             let chunks = queries.par_chunks(PATIENCE);
-            let answer = |search: &mut Search, chunk: &[u32]| {
+            let answer = |search: &mut Search, chunk: &[(u64, u32)]| {
                 if stop() {
                     return Err(Stop::Cancelled);
                 }
-                let dropped = |&root: &u32| fresh.index.iter().any(|tree| tree.has_more_general(root, &self.nodes, search));
+                let dropped = |&(_, root): &(u64, u32)| fresh.index.iter().any(|tree| tree.has_more_general(root, &self.nodes, search));
                 Ok(chunk.iter().map(dropped).collect())
             };
             chunks.map_init(Search::default, answer).collect()
         });
         let answers: Vec<bool> = answers?.into_iter().flatten().collect();
-        self.answer(queries, &answers);
+        answer(fresh, queries, &answers);
         Ok(answers)
-    }
-
-    fn answer(&self, queries: &[u32], answers: &[bool]) {
-        let Some(fresh) = &self.fresh else { return };
-        queries.iter().zip(answers).filter(|(_, dropped)| **dropped).for_each(|(&root, _)| fresh.dropped.add(root as usize));
     }
 
     /// Takes answers that [`Exhaustive::filter`] gave before, for queries from `start` on.
     pub fn answered(&self, start: usize, answers: &[bool]) {
-        let queries = self.fresh.as_ref().and_then(|fresh| fresh.queries.get(start..start + answers.len()));
-        self.answer(queries.unwrap_or_default(), answers);
+        let Some(fresh) = self.fresh.as_ref().filter(|fresh| !fresh.index.is_empty()) else { return };
+        answer(fresh, fresh.new.get(start..start + answers.len()).unwrap_or_default(), answers);
     }
 
     /// Keeps the conclusions that no answer dropped.
@@ -536,10 +533,9 @@ impl Exhaustive {
     /// # Errors
     /// [`Stop::TooMany`].
     pub fn finish(&mut self) -> Result<Length, Stop> {
-        let Fresh { counts, new, dropped, queries, index } = self.fresh.take().unwrap_or_default();
+        let Fresh { counts, new, dropped, index } = self.fresh.take().unwrap_or_default();
+        let filtered = !index.is_empty();
         drop(index);
-        let filtered = !queries.is_empty();
-        drop(queries);
         let all = new.len() as u64;
         let ranks = &self.ranks;
         let kept = new.into_iter().filter(|&(_, root)| !filtered || !dropped.has(root as usize));
@@ -596,4 +592,8 @@ impl Exhaustive {
         self.lengths.push(kept.clone());
         kept
     }
+}
+
+fn answer(fresh: &Fresh, queries: &[(u64, u32)], answers: &[bool]) {
+    queries.iter().zip(answers).filter(|(_, dropped)| **dropped).for_each(|(&(_, root), _)| fresh.dropped.add(root as usize));
 }

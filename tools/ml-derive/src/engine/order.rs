@@ -4,9 +4,6 @@ use super::nodes::Nodes;
 use super::spine::{PREFIX, Reader, is_whole, prefix};
 use rayon::prelude::*;
 
-/// Which order it is. Whoever writes down places in it writes this down too; it changes with the order.
-pub const VERSION: u32 = 2;
-
 /// Terms whose first symbols are worked out at a time.
 const CHUNK: usize = 1 << 12;
 

@@ -1,5 +1,6 @@
 //! The mode without a ledger: lengths, statements, files.
 
+pub mod answers;
 pub mod args;
 mod file;
 mod folder;

@@ -1,6 +1,7 @@
 //! One length after the other: from the store when it is there, else by the engine, written down on the way.
 
-use super::journal::{Journal, gaps};
+use super::answers::{Writing, left};
+use super::journal::Journal;
 use super::store::Store;
 use crate::engine::Stop;
 use crate::engine::exhaustive::{Exhaustive, Length, Part};
@@ -48,17 +49,6 @@ pub fn stopped(stop: Stop) -> Failure {
     }
 }
 
-/// Where answers are written down.
-#[derive(Clone, Copy)]
-pub struct Writing<'a> {
-    /// The journal.
-    pub journal: &'a Journal,
-    /// The hash of the candidates' keys.
-    pub of: &'a str,
-    /// The part that asks, where parts share the work.
-    pub part: Option<Part>,
-}
-
 /// Why there is no further length.
 #[derive(Debug)]
 pub enum End {
@@ -96,8 +86,9 @@ impl Run<'_> {
         let journal = self.store.as_ref().map(|store| Journal::new(store.progress(length), store.last()));
         let of = self.candidates(length, journal.as_ref())?;
         let queries = self.engine.queries()?;
-        let to = journal.as_ref().zip(of.as_deref()).map(|(journal, of)| Writing { journal, of, part: None });
-        self.answers(length, 0..queries, queries, to)?;
+        let to = journal.as_ref().zip(of.as_deref()).map(|(journal, of)| Writing { journal, of, slice: Part::WHOLE, part: None });
+        let left = to.map_or_else(|| left(0..queries, &[]), |to| self.known(to, queries));
+        self.answers(length, queries, &left, 0, to)?;
         let length = self.engine.finish()?;
         let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let (Some(store), Some(journal)) = (&mut self.store, &journal) {
@@ -116,7 +107,7 @@ impl Run<'_> {
         }
         self.generate(length, Part::WHOLE)?;
         match (journal, self.engine.in_progress()) {
-            (Some(journal), Some((keys, counts))) => Ok(Some(journal.write_candidates(None, keys, counts)?)),
+            (Some(journal), Some((keys, counts))) => Ok(Some(journal.write_candidates(keys, counts)?)),
             _ => Ok(None),
         }
     }
@@ -129,19 +120,35 @@ impl Run<'_> {
         watched(self.progress && all > 0, format!("length {length}: candidates"), all, &tried, || engine.generate(part, stop, &tried))
     }
 
-    /// Looks which candidates are instances, of those that nothing in the journal says.
-    pub fn answers(&self, length: usize, range: Range<usize>, queries: usize, to: Option<Writing>) -> std::result::Result<(), End> {
-        let known = to.map(|to| to.journal.answers(to.of, queries)).unwrap_or_default();
-        known.iter().for_each(|known| self.engine.answered(known.start, &known.answers));
-        let gaps = gaps(range.clone(), &known);
-        let entry = (range.len() / ENTRIES).max(ENTRY);
-        let answered = AtomicU64::new((range.len() - gaps.iter().map(Range::len).sum::<usize>()) as u64);
-        watched(self.progress && !gaps.is_empty(), format!("length {length}: instances"), range.len() as u64, &answered, || {
-            for Range { start, end } in gaps {
+    /// Takes all answers from the journal; the queries that are not answered by them.
+    fn known(&self, to: Writing, queries: usize) -> Vec<Range<usize>> {
+        let mut entries = to.journal.entries(to.of, queries);
+        entries.retain(|entry| {
+            let answers = to.journal.answers(to.of, entry);
+            answers.iter().for_each(|answers| self.engine.answered(entry.range.start, answers));
+            answers.is_some()
+        });
+        left(0..queries, &entries)
+    }
+
+    /// Looks which candidates are instances, of so many those that are `left`. The engine has them from number `skipped` on.
+    pub fn answers(
+        &self,
+        length: usize,
+        all: usize,
+        left: &[Range<usize>],
+        skipped: usize,
+        to: Option<Writing>,
+    ) -> std::result::Result<(), End> {
+        let entry = (all / ENTRIES).max(ENTRY);
+        let answered = AtomicU64::new((all - left.iter().map(Range::len).sum::<usize>()) as u64);
+        watched(self.progress && !left.is_empty(), format!("length {length}: instances"), all as u64, &answered, || {
+            for Range { start, end } in left.iter().cloned() {
                 for start in (start..end).step_by(entry) {
-                    let answers = self.engine.filter(start..(start + entry).min(end), self.stop)?;
-                    if let Some(Writing { journal, of, part }) = to {
-                        journal.write_answers(of, start, &answers, part)?;
+                    let end = (start + entry).min(end);
+                    let answers = self.engine.filter(start - skipped..end - skipped, self.stop)?;
+                    if let Some(to) = to {
+                        to.journal.write_answers(start, &answers, &to)?;
                     }
                     answered.fetch_add(answers.len() as u64, Ordering::Relaxed);
                 }
@@ -159,7 +166,7 @@ fn watched<T>(shown: bool, doing: String, total: u64, done: &AtomicU64, act: imp
     let bar = people::progress(doing, Some(total));
     let over = AtomicBool::new(false);
     let result = std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let watcher = scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
                 bar.set_position(done.load(Ordering::Relaxed));
                 std::thread::park_timeout(TICK);
@@ -167,6 +174,7 @@ fn watched<T>(shown: bool, doing: String, total: u64, done: &AtomicU64, act: imp
         });
         let result = act();
         over.store(true, Ordering::Relaxed);
+        watcher.thread().unpark();
         result
     });
     bar.finish_and_clear();

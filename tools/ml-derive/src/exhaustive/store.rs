@@ -7,6 +7,7 @@
 
 use super::file::{HASH, LONGEST_HEADER, damaged, numbers, open_file, sha256, write_file};
 use super::folder::{entries, length_of, lock};
+use super::journal::Journal;
 use crate::engine::exhaustive::{Exhaustive, Length, Necessitation, Options, packed, unpacked};
 use crate::engine::rank::Step;
 use ml_common::files::{self, NewFile};
@@ -217,6 +218,14 @@ impl Store {
         self.folder.join(format!("length-{length}.progress"))
     }
 
+    /// Removes what was in progress of a length that is there.
+    ///
+    /// # Errors
+    /// Class Storage.
+    pub fn remove_progress(&self, length: usize) -> Result<()> {
+        Journal::new(self.progress(length), "").remove()
+    }
+
     /// The hash that the next length is to name.
     pub fn last(&self) -> &str {
         &self.last
@@ -275,13 +284,23 @@ impl Store {
     /// # Errors
     /// Class Storage.
     pub fn write(&mut self, engine: &Exhaustive, length: &Length, duration_ms: u64) -> Result<()> {
-        let (line, steps) = self.file(engine, length, duration_ms)?;
+        let line = self.write_steps(length, length.kept.clone().map(|id| packed(engine.step(id))), duration_ms)?;
+        self.last = sha256(&line);
+        Ok(())
+    }
+
+    /// Writes a length that is still to be read, whose kept proofs have these steps, each [`packed`]; its header.
+    ///
+    /// # Errors
+    /// Class Storage.
+    pub fn write_steps(&mut self, length: &Length, steps: impl Iterator<Item = u64>, duration_ms: u64) -> Result<Vec<u8>> {
+        let steps: Vec<u8> = steps.flat_map(u64::to_le_bytes).collect();
+        let line = self.header(length, &steps, duration_ms)?;
         for (length, line) in std::mem::take(&mut self.passed) {
             write_file(&self.path(length), &line, &[])?;
         }
         write_file(&self.path(length.length), &line, &steps)?;
-        self.last = sha256(&line);
-        Ok(())
+        Ok(line)
     }
 
     /// Goes on as if the length that the engine has just finished were written; it will be, before the next one. Only for one without
@@ -289,16 +308,15 @@ impl Store {
     ///
     /// # Errors
     /// Class Internal.
-    pub fn pass(&mut self, engine: &Exhaustive, length: &Length) -> Result<()> {
-        let (line, _) = self.file(engine, length, 0)?;
+    pub fn pass(&mut self, length: &Length) -> Result<()> {
+        let line = self.header(length, &[], 0)?;
         self.last = sha256(&line);
         self.passed.push((length.length, line));
         Ok(())
     }
 
-    /// The file of a length: the line and what follows it.
-    fn file(&self, engine: &Exhaustive, length: &Length, duration_ms: u64) -> Result<(Vec<u8>, Vec<u8>)> {
-        let steps: Vec<u8> = length.kept.clone().flat_map(|id| packed(engine.step(id)).to_le_bytes()).collect();
+    /// The first line of a length's file.
+    fn header(&self, length: &Length, steps: &[u8], duration_ms: u64) -> Result<Vec<u8>> {
         let header = Header {
             length: length.length,
             kept: length.kept.len() as u64,
@@ -308,11 +326,10 @@ impl Store {
             bounded: length.bounded,
             duplicates: length.duplicates,
             duration_ms: if length.candidates == 0 { 0 } else { duration_ms },
-            steps: sha256(&steps),
+            steps: sha256(steps),
             before: self.last.clone(),
         };
-        let line = serde_json::to_vec(&header).map_err(|error| Failure::new(Class::Internal, error.to_string()))?;
-        Ok((line, steps))
+        serde_json::to_vec(&header).map_err(|error| Failure::new(Class::Internal, error.to_string()))
     }
 }
 

@@ -79,7 +79,7 @@ impl<'a> Search<'a> {
             // Lengths that nothing can have need not be written.
             if length > 1 && engine.candidates() == 0 {
                 let empty = engine.next_length(&|| self.stage.cancel.is_set())?;
-                return Ok(store.pass(engine, &empty)?);
+                return Ok(store.pass(&empty)?);
             }
             return Err(Failure::new(
                 Class::Storage,

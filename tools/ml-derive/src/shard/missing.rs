@@ -1,9 +1,7 @@
 //! What is not there yet, in words that say which command brings it.
 
-use super::What;
-use super::parts::share;
+use super::{MOST_PARTS, What};
 use crate::engine::exhaustive::Part;
-use crate::exhaustive::journal::{Answered, gaps};
 use ml_common::{Class, Failure};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,12 +17,11 @@ pub fn candidates(folder: &Path, length: usize, missing: Option<(usize, Vec<usiz
     }
 }
 
-/// Parts of the search for instances.
-pub fn instances(folder: &Path, length: usize, queries: usize, answered: &[Answered]) -> Failure {
-    let divisions: BTreeSet<usize> = answered.iter().filter_map(|answered| answered.part).map(|(_, of)| of).filter(|of| *of > 0).collect();
-    let missing =
-        |of: usize| -> Vec<usize> { (0..of).filter(|&number| !gaps(share(queries, Part { number, of }), answered).is_empty()).collect() };
-    match divisions.into_iter().rev().map(|of| (of, missing(of))).min_by_key(|(_, missing)| missing.len()) {
+/// Parts of the search for instances, of those divisions of which something is there.
+pub fn instances(folder: &Path, length: usize, divisions: BTreeSet<usize>, lacks: impl Fn(Part) -> bool) -> Failure {
+    let missing = |of: usize| -> Vec<usize> { (0..of).filter(|&number| lacks(Part { number, of })).collect() };
+    let known = divisions.into_iter().rev().filter(|of| (1..=MOST_PARTS).contains(of));
+    match known.map(|of| (of, missing(of))).min_by_key(|(_, missing)| missing.len()) {
         Some((of, missing)) => parts(What::Instances, folder, length, of, &missing),
         None => none(What::Instances, folder, length),
     }
@@ -77,25 +74,12 @@ mod tests {
 
     #[test]
     fn of_several_divisions_the_one_that_lacks_least_is_named() {
-        let answered = |start: usize, count: usize, part| Answered { start, answers: vec![false; count], part };
-        // Nine queries: in quarters from 0, 2, 4 and 6 on, in thirds from 0, 3 and 6 on.
-        let some = [answered(0, 2, Some((1, 4))), answered(4, 2, Some((3, 4))), answered(6, 3, Some((3, 3)))];
-        let failure = instances(Path::new("s"), 9, 9, &some);
-        assert!(failure.message.ends_with("1 of 4 parts of the instances of length 9 are missing or damaged: 2"), "{failure}");
-        let alone = [answered(0, 4, None)];
-        assert!(instances(Path::new("s"), 9, 9, &alone).message.starts_with("there is no part"));
-    }
-
-    #[test]
-    fn shares_are_all_and_do_not_overlap() {
-        for (all, of) in [(0, 3), (2, 3), (9, 4), (100, 7), (usize::MAX, 1 << 20)] {
-            let mut end = 0;
-            for number in [0, 1, 2].into_iter().chain(3..of) {
-                let range = share(all, Part { number, of });
-                assert_eq!(range.start, end);
-                end = range.end;
-            }
-            assert_eq!(end, all);
-        }
+        let failure = |divisions: &[usize]| {
+            let lacks = |part: Part| part.of == 3 || part.number == 1;
+            instances(Path::new("s"), 9, divisions.iter().copied().collect(), lacks).message
+        };
+        assert!(failure(&[3, 4]).ends_with("1 of 4 parts of the instances of length 9 are missing or damaged: 2"));
+        assert!(failure(&[3]).ends_with("3 of 3 parts of the instances of length 9 are missing or damaged: 1, 2, 3"));
+        assert!(failure(&[]).starts_with("there is no part") && failure(&[0]).starts_with("there is no part"));
     }
 }

@@ -4,8 +4,11 @@
 //! files and publishes files, whole or not at all; doing one twice, by whomever, gives the same bytes. So any scheduler will do that
 //! runs commands and waits for them, and [`work`] is one: it takes parts with leases until there is nothing left.
 //!
-//! [`place`] finds the length and reads what comes before; [`parts`] does a step; [`missing`] says what is not there yet.
+//! [`place`] finds the length and reads what comes before; [`candidates`] and [`instances`] do the steps; [`missing`] says what is not there
+//! yet.
 
+mod candidates;
+mod instances;
 mod leases;
 mod missing;
 mod parts;

@@ -144,7 +144,7 @@ impl<'a> Place<'a> {
                     .hint("the store has everything that there is"));
             }
             let length = self.run.engine.next_length(self.run.stop).map_err(|stop| end(self.stage, stop.into()))?;
-            self.store.pass(&self.run.engine, &length)?;
+            self.store.pass(&length)?;
         }
         Ok(())
     }

@@ -3,18 +3,19 @@
 //! There is no list of jobs to lose: what is to be done is what the store does not have. A worker looks there, takes a lease on a part,
 //! and looks once more before it begins.
 
+use super::instances::left_of;
 use super::leases::Leases;
-use super::parts::{Made, id, share};
-use super::place::Place;
+use super::parts::{Made, id};
+use super::place::{Merged, Place};
 use super::{What, Work};
 use crate::cli::Cli;
 use crate::engine::exhaustive::Part;
-use crate::exhaustive::journal::gaps;
 use crate::exhaustive::write::shown;
 use crate::proofs::counted;
 use ml_common::record::Step;
 use ml_common::stage::{Done, Stage};
 use ml_common::{Class, Failure, Result, Status};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Between two looks at what others have done: at first, and at most.
@@ -88,8 +89,8 @@ impl Worker<'_> {
             let missing: Vec<Part> = self.all().filter(missing).collect();
             return if missing.is_empty() { self.merge(What::Candidates) } else { self.part(What::Candidates, &missing) };
         };
-        let answered = journal.answers(&merged.hash, merged.queries);
-        let missing: Vec<Part> = self.all().filter(|&part| !gaps(share(merged.queries, part), &answered).is_empty()).collect();
+        let entries = journal.entries(&merged.hash, merged.queries);
+        let missing: Vec<Part> = self.all().filter(|&part| !left_of(part, merged.queries, &entries).is_empty()).collect();
         if missing.is_empty() { self.merge(What::Instances) } else { self.part(What::Instances, &missing) }
     }
 
@@ -129,8 +130,25 @@ impl Worker<'_> {
         self.place.store.let_go();
         match made {
             // Those are done again.
-            Err(Failure { class: Class::General, .. }) if self.place.journal().remove_damaged(self.parts) > 0 => Ok(None),
+            Err(Failure { class: Class::General, .. }) if self.remove_damaged() > 0 => Ok(None),
             made => Ok(Some(made?).filter(|made| made.status == Status::Ok)),
         }
+    }
+
+    /// Removes parts that seem to be there and are damaged; how many.
+    fn remove_damaged(&mut self) -> usize {
+        let journal = self.place.journal();
+        let mut damaged: Vec<PathBuf> = Vec::new();
+        match self.place.merged() {
+            None => {
+                let parts = self.all().filter(|&part| journal.has_part(part) && journal.candidates(Some(part)).is_none());
+                damaged.extend(parts.map(|part| journal.candidates_path(Some(part))));
+            }
+            Some(Merged { hash, queries }) => {
+                let entries = journal.entries(&hash, queries).into_iter().filter(|entry| journal.answers(&hash, entry).is_none());
+                damaged.extend(entries.map(|entry| journal.answers_path(entry.range.start, entry.slice)));
+            }
+        }
+        damaged.into_iter().filter(|path| std::fs::remove_file(path).is_ok()).count()
     }
 }

@@ -1,6 +1,6 @@
 //! What a length needs that is shared among several processes.
 
-use super::{Bits, Exhaustive, Known, Part, Stop, order};
+use super::{Exhaustive, Known, Node, Part, TAGS, VARIABLE, packed};
 
 impl Exhaustive {
     /// Whether instances are looked for among the conclusions of the next length.
@@ -16,20 +16,59 @@ impl Exhaustive {
         lists + self.nodes.memory_with(nodes) + Known::memory_for(self.len() + new, new) + self.solid * size_of::<u64>()
     }
 
-    /// As [`Exhaustive::queries`], for a caller that has all answers already: there is no index then, and nothing can be looked for.
-    ///
-    /// # Errors
-    /// [`Stop`].
-    pub fn order(&mut self) -> Result<usize, Stop> {
-        let filters = self.filters_next();
-        let Some(fresh) = self.fresh.as_mut().filter(|_| filters) else { return Ok(0) };
-        let new: Vec<u32> = fresh.new.iter().map(|&(_, root)| root).collect();
-        if new.is_empty() {
-            return Ok(0);
-        }
-        // Without the old ones it is the same order: no two terms are equal.
-        fresh.queries = self.pool.install(|| order::sorted(&new, &self.nodes));
-        fresh.dropped = Bits::new(self.nodes.len());
-        Ok(fresh.queries.len())
+    /// The memory that so many new conclusions are likely to need in all, in bytes, to be drawn again and looked among for instances.
+    pub fn forecast_again(&self, new: usize) -> usize {
+        let nodes = new * self.rates.1 as usize / 100;
+        let lists = self.steps.len() * 12 + self.ranks.memory() + self.len() * 8 + new * size_of::<(u64, u32)>();
+        let filtering = (self.solid + nodes) * size_of::<u64>() + (self.len() + new) * 60;
+        lists + self.nodes.memory_with(nodes).max(filtering)
     }
+
+    /// What keys stand for, each [`packed`]; `None` where one is the key of nothing.
+    ///
+    /// [`packed`]: super::packed
+    pub fn steps_of(&mut self, keys: impl Iterator<Item = u64>) -> Option<Vec<u64>> {
+        self.rank();
+        keys.map(|key| self.ranks.checked_step(key, self.axioms.len()).map(packed)).collect()
+    }
+
+    /// A number for each conclusion of the length in progress, in the order of the keys: the same for the same conclusion, in whichever
+    /// process, and seldom the same for two. Whoever writes it down writes [`PRINTS`] down too.
+    pub fn prints(&self) -> Vec<u64> {
+        let mut prints = vec![0; self.nodes.len()];
+        let mut open: Vec<u32> = Vec::new();
+        let new = self.fresh.as_ref().map_or(&[][..], |fresh| &fresh.new);
+        new.iter().map(|&(_, root)| self.print(root, &mut prints, &mut open)).collect()
+    }
+
+    fn print(&self, root: u32, prints: &mut [u64], open: &mut Vec<u32>) -> u64 {
+        open.push(root);
+        while let Some(&id) = open.last() {
+            let Node { left, right } = self.nodes.get(id);
+            let leaf = left == VARIABLE;
+            let missing = |part: u32| prints[part as usize] == 0;
+            let parts = [(left < TAGS).then_some(left), (!leaf).then_some(right)];
+            let before = open.len();
+            open.extend(parts.into_iter().flatten().filter(|&part| missing(part)));
+            if open.len() == before {
+                let of = |part: u32| if part < TAGS { prints[part as usize] } else { u64::from(part) };
+                let print = if leaf { scrambled(u64::from(right)) } else { scrambled(of(left).rotate_left(23) ^ scrambled(of(right))) };
+                // 0 is none.
+                prints[id as usize] = print.max(1);
+                open.pop();
+            }
+        }
+        prints[root as usize]
+    }
+}
+
+/// Which numbers [`Exhaustive::prints`] gives; it changes with them.
+pub const PRINTS: u32 = 1;
+
+/// David Stafford's thirteenth variant of MurmurHash3's last step, as in SplitMix64.
+fn scrambled(number: u64) -> u64 {
+    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ number >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ number >> 31
 }
