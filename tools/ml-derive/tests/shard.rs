@@ -29,7 +29,7 @@ impl Dice {
 /// Does the next length in parts: each step in another number of them, in any order, some of them twice.
 fn next_length(store: &Path, dice: &mut Dice) -> Output {
     for what in ["candidates", "instances"] {
-        let of = 1 + dice.below(7);
+        let of = [1, 2, 3, 4, 5, 6, 7, 9, 12, 16][dice.below(10)];
         for part in dice.shuffled(of) {
             let part = format!("{part}/{of}");
             let first = done(&format!("shard {what}"), store, &["--part", &part]);
@@ -47,7 +47,7 @@ fn next_length(store: &Path, dice: &mut Dice) -> Output {
 
 #[test]
 fn parts_make_the_same_as_one_run() {
-    for (axioms, first, last, seed) in [("frege", 1, 9, 1), ("frege", 13, 17, 2), ("s5", 3, 6, 3), ("meredith", 13, 17, 4)] {
+    for (axioms, first, last, seed) in [("frege", 1, 9, 1), ("frege", 11, 17, 2), ("s5", 3, 6, 3), ("meredith", 13, 17, 4)] {
         let (_folder, sharded) = store(axioms, first);
         let (_other, single) = store(axioms, last);
         let mut dice = Dice(seed);
@@ -56,6 +56,25 @@ fn parts_make_the_same_as_one_run() {
         }
         assert_same(&sharded, &single);
     }
+}
+
+/// With so many that each part looks among a slice, and a division given up for another.
+#[test]
+fn slices_of_different_divisions_go_together() {
+    let (_folder, sharded) = store("frege", 15);
+    let (_other, single) = store("frege", 17);
+    let shard = |what: &str, part: usize, of: usize| done(what, &sharded, &["--part", &format!("{part}/{of}")]);
+    shard("shard candidates", 1, 1);
+    done("merge candidates", &sharded, &[]);
+    (1..=9).for_each(|part| drop(shard("shard instances", part, 9)));
+    let progress = sharded.join("length-17.progress");
+    std::fs::remove_file(progress.join("answers-0-of-slice-2-of-3")).unwrap();
+    let refused = command("merge instances", &sharded, &[]).run().expect_code(1);
+    assert!(refused.end()["summary"].as_str().unwrap().ends_with("1 of 9 parts of the instances of length 17 are missing or damaged: 4"));
+    // The first third of the candidates, among all.
+    shard("shard instances", 1, 3);
+    done("merge instances", &sharded, &[]);
+    assert_same(&sharded, &single);
 }
 
 #[test]
@@ -68,6 +87,7 @@ fn a_run_takes_up_what_parts_began_and_the_reverse() {
     done("shard candidates", &sharded, &["--part", "2/2"]);
     done("merge candidates", &sharded, &["--length", "17"]);
     done("shard instances", &sharded, &["--part", "2/3"]);
+    done("shard instances", &sharded, &["--part", "11/16"]);
     run(17);
     assert_same(&sharded, &single);
 
