@@ -89,6 +89,7 @@ pub fn free_memory() -> Option<u64> {
     // A container may have less than the machine; both generations of control groups.
     let folder = "/sys/fs/cgroup";
     let limits = [("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")];
-    let left = |(limit, used): (&str, &str)| Some(number(&format!("{folder}/{limit}"))?.saturating_sub(number(&format!("{folder}/{used}"))?));
+    let left =
+        |(limit, used): (&str, &str)| Some(number(&format!("{folder}/{limit}"))?.saturating_sub(number(&format!("{folder}/{used}"))?));
     Some(limits.into_iter().filter_map(left).fold(available, u64::min))
 }
