@@ -37,6 +37,11 @@
 //!   proves), answer (proved, proved-more-general, refuted, not-derivable within the length, not-found where bounds left conclusions out,
 //!   no-formula); `statement`: each schema that is proved; end: metrics formulas, found, refuted, not_derivable, not_found, no_formula,
 //!   lengths; not to find something is no failure;
+//! - shard: step `candidates-N-I-of-K`: part I of K of length N; rows new conclusions, path, bytes, metrics candidates, invalid, bounded,
+//!   memory_bytes; step `instances-N-I-of-K`; rows conclusions looked at, metrics queries, memory_bytes;
+//! - merge: step `candidates-N`, the same of all parts; step `length-N` as of an exhaustive run, with path;
+//! - shard and merge: status skipped where there is nothing to do, with the reason, as `length-N` when the store has that length;
+//! - work: these steps, as far as this worker did them; end: metrics steps, lengths (those it has finished);
 //! - shorten: `statement`: what each proof has become; check `checker` (only when bad): proofs that are passed over; end: metrics proofs,
 //!   shortened, symbols_before, symbols_after, without_proof, refused.
 //!

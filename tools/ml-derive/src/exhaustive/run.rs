@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Queries between two entries in the journal, unless they are few.
 const ENTRY: usize = 1 << 12;
-/// Entries of a length, about.
-const ENTRIES: usize = 64;
+/// Entries of a length, about, and of a part of one.
+const ENTRIES: (usize, usize) = (64, 8);
 /// Between two looks at how far the engine is.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -140,7 +140,8 @@ impl Run<'_> {
         skipped: usize,
         to: Option<Writing>,
     ) -> std::result::Result<(), End> {
-        let entry = (all / ENTRIES).max(ENTRY);
+        let entries = if to.is_some_and(|to| to.part.is_some()) { ENTRIES.1 } else { ENTRIES.0 };
+        let entry = all.div_ceil(entries).max(ENTRY);
         let answered = AtomicU64::new((all - left.iter().map(Range::len).sum::<usize>()) as u64);
         watched(self.progress && !left.is_empty(), format!("length {length}: instances"), all as u64, &answered, || {
             for Range { start, end } in left.iter().cloned() {
