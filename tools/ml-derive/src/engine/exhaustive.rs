@@ -8,6 +8,7 @@
 //! which of them are instances, in ranges of any size, and [`Exhaustive::finish`] keeps the others. Between steps a length in progress
 //! is but its candidates' keys and the answers so far, so that it can be written down and taken up again ([`Exhaustive::resume`]).
 
+pub mod memory;
 pub mod shares;
 mod visit;
 
@@ -119,8 +120,10 @@ pub struct Exhaustive {
     ranks: Ranks,
     /// The kept conclusions of each length; those of length n at n - 1.
     lengths: Vec<Range<u32>>,
-    /// New conclusions to a thousand candidates, and nodes to a hundred new conclusions, of the length before.
-    rates: (u64, u64),
+    /// Nodes of the last length.
+    grown: usize,
+    /// What lengths until now tell of the next one's memory.
+    rates: memory::Rates,
     fresh: Option<Fresh>,
 }
 
@@ -176,7 +179,8 @@ impl Exhaustive {
             steps: Vec::new(),
             ranks: Ranks::default(),
             lengths: Vec::new(),
-            rates: (300, 400),
+            grown: 0,
+            rates: memory::Rates::default(),
             fresh: None,
         })
     }
@@ -244,22 +248,6 @@ impl Exhaustive {
         (1..length.saturating_sub(1)).map(pairs).sum::<u64>() + self.necessitable().len() as u64
     }
 
-    /// The memory that the next length is likely to need in all, in bytes.
-    pub fn forecast(&self) -> usize {
-        let new = (self.candidates() * self.rates.0 / 1000) as usize + 1024;
-        let nodes = new * self.rates.1 as usize / 100;
-        let lists = self.steps.len() * 12 + self.ranks.memory() + self.len() * 8;
-        let filtering = (self.solid + nodes) * size_of::<u64>() + (self.len() + new) * 60 + new * 20;
-        self.forecast_part(Part::WHOLE).max(lists + filtering)
-    }
-
-    fn room(&self, bytes: usize) -> Result<(), Stop> {
-        match bytes <= self.options.memory {
-            true => Ok(()),
-            false => Err(Stop::Memory { needed: bytes, limit: self.options.memory }),
-        }
-    }
-
     /// Forgets a length in progress.
     pub fn abandon(&mut self) {
         self.fresh = None;
@@ -304,8 +292,8 @@ impl Exhaustive {
         let length = self.lengths.len() + 1;
         let hashes = self.hashes();
         let hash = |root: u32| hashes[root as usize];
-        let expected = (self.candidates() / part.of as u64 * self.rates.0 / 1000) as usize;
-        self.nodes.reserve(expected * self.rates.1 as usize / 100);
+        let expected = self.rates.conclusions(self.candidates() / part.of as u64);
+        self.nodes.reserve(self.rates.nodes(expected));
         let mut known = Known::new(&self.roots, hash, expected);
         let mut left = pieces(&self.lengths, length);
         left.extend(self.necessitable().chunks(1 << 12).map(|ids| Piece::Necessitations(ids.to_vec())));
@@ -337,10 +325,7 @@ impl Exhaustive {
         self.nodes.freeze();
         self.pool.install(|| new.par_sort_unstable());
         let counts = *super::length::locked(&counts);
-        if counts.candidates > 1000 {
-            let nodes = (self.nodes.len() - self.solid) as u64;
-            self.rates = (new.len() as u64 * 1060 / counts.candidates + 1, nodes * 106 / (new.len() as u64 + 1) + 1);
-        }
+        self.rates.learn(counts.candidates, new.len() as u64, (self.nodes.len() - self.solid) as u64);
         self.fresh = Some(Fresh { counts, new, ..Fresh::default() });
         Ok(())
     }
@@ -440,7 +425,7 @@ impl Exhaustive {
         let axioms = std::mem::take(&mut self.axioms);
         let axiom_roots: Vec<u32> = axioms.iter().map(|axiom| terms::store(axiom, &mut self.nodes)).collect();
         self.axioms = axioms;
-        let mut more = steps.len() * self.rates.1 as usize / 100;
+        let mut more = self.rates.nodes(steps.len());
         loop {
             self.room(self.nodes.memory_with(more))?;
             self.nodes.reserve(more);
@@ -587,6 +572,7 @@ impl Exhaustive {
         }
         drop(renumbered);
         self.nodes.replace_from(solid, &nodes);
+        self.grown = nodes.len();
         self.solid = self.nodes.len();
         let kept = first..self.roots.len() as u32;
         self.lengths.push(kept.clone());

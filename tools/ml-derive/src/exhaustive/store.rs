@@ -276,7 +276,9 @@ impl Store {
         let kept = engine.restore(&steps).map_err(super::run::stopped)?;
         let kept = kept.ok_or_else(|| damaged(&self.path(length), "a proof in it proves nothing"))?;
         let Header { removed, candidates, invalid, bounded, duplicates, .. } = header;
-        Ok(Some((header, Length { length, kept, candidates, invalid, bounded, duplicates, removed })))
+        let length = Length { length, kept, candidates, invalid, bounded, duplicates, removed };
+        engine.learn(&length);
+        Ok(Some((header, length)))
     }
 
     /// Writes the length that the engine has just finished.

@@ -1,27 +1,11 @@
 //! What a length needs that is shared among several processes.
 
-use super::{Exhaustive, Known, Node, Part, TAGS, VARIABLE, packed};
+use super::{Exhaustive, Node, TAGS, VARIABLE, packed};
 
 impl Exhaustive {
     /// Whether instances are looked for among the conclusions of the next length.
     pub fn filters_next(&self) -> bool {
         self.options.unfiltered_from.is_none_or(|from| self.lengths.len() + 1 < from)
-    }
-
-    /// The memory that generating a part of the next length's candidates is likely to need in all, in bytes.
-    pub fn forecast_part(&self, part: Part) -> usize {
-        let new = (self.candidates() / part.of as u64 * self.rates.0 / 1000) as usize + 1024;
-        let nodes = new * self.rates.1 as usize / 100;
-        let lists = self.steps.len() * 12 + self.ranks.memory() + self.len() * 8;
-        lists + self.nodes.memory_with(nodes) + Known::memory_for(self.len() + new, new) + self.solid * size_of::<u64>()
-    }
-
-    /// The memory that so many new conclusions are likely to need in all, in bytes, to be drawn again and looked among for instances.
-    pub fn forecast_again(&self, new: usize) -> usize {
-        let nodes = new * self.rates.1 as usize / 100;
-        let lists = self.steps.len() * 12 + self.ranks.memory() + self.len() * 8 + new * size_of::<(u64, u32)>();
-        let filtering = (self.solid + nodes) * size_of::<u64>() + (self.len() + new) * 60;
-        lists + self.nodes.memory_with(nodes).max(filtering)
     }
 
     /// What keys stand for, each [`packed`]; `None` where one is the key of nothing.
