@@ -526,10 +526,11 @@ impl Exhaustive {
         let kept = new.into_iter().filter(|&(_, root)| !filtered || !dropped.has(root as usize));
         let kept: Vec<(u64, u32)> = kept.map(|(key, root)| (packed(ranks.step(key)), root)).collect();
         let removed = all - kept.len() as u64;
-        let kept = self.keep(&kept);
-        if self.len() >= MOST {
+        if self.len() + kept.len() >= MOST {
+            self.abandon();
             return Err(Stop::TooMany);
         }
+        let kept = self.keep(&kept);
         let Counts { candidates, invalid, bounded } = counts;
         let duplicates = candidates - invalid - bounded - all;
         Ok(Length { length: self.lengths.len(), kept, candidates, invalid, bounded, duplicates, removed })

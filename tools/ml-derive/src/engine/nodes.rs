@@ -202,15 +202,6 @@ impl Nodes {
         }
     }
 
-    /// Adds a node that is known to be new, without the table.
-    pub fn push(&mut self, node: Node) -> u32 {
-        let id = self.len();
-        self.nodes.truncate(id);
-        self.nodes.push(AtomicU64::new(node.packed()));
-        self.given = AtomicU32::new(id as u32 + 1);
-        id as u32
-    }
-
     /// The number of that variable.
     ///
     /// # Errors
