@@ -1,6 +1,6 @@
 //! What a length needs that is shared among several processes.
 
-use super::{Exhaustive, Node, TAGS, VARIABLE, packed};
+use super::{Exhaustive, Node, TAGS, VARIABLE, mix, packed, variable_hash};
 
 impl Exhaustive {
     /// Whether instances are looked for among the conclusions of the next length.
@@ -36,7 +36,7 @@ impl Exhaustive {
             open.extend(parts.into_iter().flatten().filter(|&part| missing(part)));
             if open.len() == before {
                 let of = |part: u32| if part < TAGS { prints[part as usize] } else { u64::from(part) };
-                let print = if leaf { scrambled(u64::from(right)) } else { scrambled(of(left).rotate_left(23) ^ scrambled(of(right))) };
+                let print = if leaf { variable_hash(right) } else { mix(of(left), of(right)) };
                 // 0 is none.
                 prints[id as usize] = print.max(1);
                 open.pop();
@@ -47,12 +47,4 @@ impl Exhaustive {
 }
 
 /// Which numbers [`Exhaustive::prints`] gives; it changes with them.
-pub const PRINTS: u32 = 1;
-
-/// David Stafford's thirteenth variant of MurmurHash3's last step, as in SplitMix64.
-fn scrambled(number: u64) -> u64 {
-    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let number = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ number >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ number >> 31
-}
+pub const PRINTS: u32 = 2;
