@@ -8,6 +8,7 @@ pub mod copytext;
 pub mod manifest;
 pub mod name;
 pub mod programs;
+pub mod proof;
 pub mod properties;
 pub mod tables;
 
@@ -15,6 +16,7 @@ pub use archive::Archive;
 pub use contents::Tally;
 pub use manifest::Manifest;
 pub use programs::{Programs, Via};
+pub use proof::Proof;
 pub use properties::Properties;
 
 use ml_common::{Failure, pg};
