@@ -5,15 +5,18 @@
 pub mod archive;
 pub mod contents;
 pub mod copytext;
+pub mod fingerprint;
 pub mod manifest;
 pub mod name;
 pub mod programs;
 pub mod proof;
 pub mod properties;
+pub mod session;
 pub mod tables;
 
 pub use archive::Archive;
 pub use contents::Tally;
+pub use fingerprint::Fingerprint;
 pub use manifest::Manifest;
 pub use programs::{Programs, Via};
 pub use proof::Proof;

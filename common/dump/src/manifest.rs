@@ -37,7 +37,7 @@ pub struct Manifest {
     pub sha256: String,
     /// Size of the dump.
     pub bytes: u64,
-    /// `none` or `gzip`.
+    /// `none`, `gzip` or `zstd`.
     pub compression: String,
     /// The database that was dumped.
     pub database: String,
@@ -67,6 +67,63 @@ pub struct Manifest {
     pub excluded: Vec<String>,
     /// Owner, encoding, rights, settings: what a restore has to make again.
     pub properties: Properties,
+    /// What wrote the rows: `parallel` (ml-backup's own sessions) or `pg_dump`; empty in manifests of older versions.
+    pub engine: String,
+    /// Why stock pg_dump wrote it although the parallel engine was wanted.
+    pub fallback: Option<String>,
+    /// The client encoding of the rows' text: what a session that recomputes fingerprints has to set. Empty in manifests of older versions.
+    pub encoding: String,
+    /// What is known of the rows of each table, by the table that COPY loads them into, in the spelling of [`crate::tables::shown`].
+    pub data: BTreeMap<String, TableData>,
+    /// The roles and tablespaces of the server, in a file of their own.
+    pub globals: Option<Beside>,
+    /// How the file is encrypted (`age`); `sha256` and `bytes` are then of the encrypted file.
+    pub encryption: Option<String>,
+}
+
+/// The rows of one table as they lie in the dump.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TableData {
+    /// The columns that COPY names, unquoted, in their order; none for a table without columns.
+    pub columns: Vec<String>,
+    /// Number of rows.
+    pub rows: u64,
+    /// The [`crate::Fingerprint`] of the rows, 32 hex digits. Empty where it could not be compared with anything: rows that go through one
+    /// partitioned table from partitions whose columns are in different orders.
+    pub fingerprint: String,
+    /// Size of the rows as text.
+    pub copy_bytes: u64,
+    /// Where the rows lie, in order; none where the file has no such pieces (stock pg_dump) or cannot be sought in (encrypted).
+    pub segments: Vec<Segment>,
+}
+
+/// A run of whole rows of one table that is compressed by itself: for gzip raw deflate data that ends with a sync flush, for zstd a frame.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Segment {
+    /// Where in the file its bytes begin.
+    pub offset: u64,
+    /// How many they are.
+    pub bytes: u64,
+    /// Size of its rows as text.
+    pub copy_bytes: u64,
+    /// Number of its rows.
+    pub rows: u64,
+    /// Lower-case hex SHA-256 of its bytes in the file.
+    pub sha256: String,
+}
+
+/// A file beside the dump that belongs to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Beside {
+    /// Its name.
+    pub file: String,
+    /// Lower-case hex SHA-256.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
 }
 
 /// How a dump compares with its manifest.
@@ -174,6 +231,13 @@ mod tests {
         manifest().write(&dump).unwrap().publish().unwrap();
         assert!(folder.path().join("x.dump.json").exists());
         assert_eq!(Manifest::of(&dump).unwrap(), Some(manifest()));
+    }
+
+    #[test]
+    fn one_of_an_older_version_is_read() {
+        let old = format!("{{\"format\":1,\"sha256\":\"{}\",\"bytes\":7,\"tables\":{{\"public.t\":3}}}}", "ab".repeat(32));
+        let read = Manifest::parse(old.as_bytes()).unwrap();
+        assert_eq!((read.engine.as_str(), read.data.len(), read.globals, read.tables.len()), ("", 0, None, 1));
     }
 
     #[test]

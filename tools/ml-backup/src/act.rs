@@ -97,6 +97,7 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
         large_objects: expected.large_objects,
         excluded,
         properties: facts.properties,
+        ..Manifest::default()
     };
     stage.cancel.check()?;
     place::publish(file, &manifest, &place.path)?;
