@@ -6,6 +6,7 @@ pub mod archive;
 pub mod contents;
 pub mod copytext;
 pub mod fingerprint;
+pub mod latest;
 pub mod manifest;
 pub mod name;
 pub mod programs;

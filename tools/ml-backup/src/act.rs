@@ -3,7 +3,7 @@
 use crate::cli::Cli;
 use crate::dump::{self, Dump};
 use crate::folder::{self, Listing};
-use crate::place::{self, Place};
+use crate::place::{self, Place, Publication};
 use crate::plan;
 use crate::retention::{self, Backup, Removal};
 use crate::snapshot::{Facts, Sizes, Snapshot};
@@ -100,8 +100,11 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
         ..Manifest::default()
     };
     stage.cancel.check()?;
-    place::publish(file, &manifest, &place.path)?;
+    let pointer = place::publish(Publication { companions: Vec::new(), dump: file, manifest: &manifest, place: &place })?;
     report(stage, &manifest, &place);
+    if let Some(failure) = pointer {
+        unpointed(stage, failure, &mut done);
+    }
     done.summary = format!("{}: {} tables, {} rows, {}, verified", manifest.file, manifest.tables.len(), manifest.rows, human_bytes(bytes));
     if place.ours {
         let old = retention::removals(&folder::list(&place.folder, &stage.system)?.backups, Timestamp::now(), days);
@@ -237,6 +240,13 @@ fn report(stage: &Stage, manifest: &Manifest, place: &Place) {
     step.metrics.insert("tables".into(), manifest.tables.len().into());
     step.metrics.insert("database_bytes".into(), manifest.database_bytes.into());
     stage.step(Status::Ok, step);
+}
+
+/// The backup stands, but what asks for the newest one goes by the names of the files.
+fn unpointed(stage: &Stage, failure: Failure, done: &mut Done) {
+    let step = Step { id: "latest".into(), summary: failure.message, hint: failure.hint, ..Step::default() };
+    stage.step(Status::Warn, Step { error_class: Some("storage".into()), ..step });
+    (done.exit, done.status) = (Exit::GENERAL, Some(Status::Warn));
 }
 
 fn removed(folder: &Path, removal: &Removal) -> Step {
