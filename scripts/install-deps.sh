@@ -77,6 +77,7 @@ if [ "$for_tests" = yes ]; then
     have metamath || missing+=(metamath)
     have eprover || missing+=(eprover)
     have parallel || missing+=(parallel)
+    have age || missing+=(age)
 fi
 need_rust=no
 find_rust >/dev/null || need_rust=yes
