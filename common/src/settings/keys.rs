@@ -96,7 +96,22 @@ pub const KEYS: &[Key] = &[
     key("LOGS_DIR", Kind::Path, Some("logs"), "Folder of the nightly logs."),
     key("BACKUP_DIR", Kind::Path, Some("backups"), "Folder of the backups."),
     key("STATE_DIR", Kind::Path, Some("state"), "Folder of what must be remembered between runs: the outbox of undelivered alerts, locks."),
-    key("BACKUP_RETENTION_DAYS", Kind::Count, Some("30"), "Older backups are removed, but never the newest good one; 0 keeps all."),
+    key(
+        "BACKUP_NAME",
+        Kind::Text,
+        Some("{system}-{date}-{time}.dump"),
+        "Pattern of the names of backups: {system}, {database}, {date} (YYYYMMDD) and {time} (HHMMSS, UTC); only what it makes is ever removed.",
+    ),
+    key(
+        "BACKUP_RETENTION_DAYS",
+        Kind::Count,
+        Some("30"),
+        "Older backups are removed, but never the newest good one, the newest proven one, and what the BACKUP_KEEP settings keep; 0 keeps all.",
+    ),
+    key("BACKUP_KEEP_LAST", Kind::Count, Some("1"), "So many of the newest good backups are kept whatever their age."),
+    key("BACKUP_KEEP_DAILY", Kind::Count, Some("0"), "Of so many days that have one, the newest good backup is kept whatever its age."),
+    key("BACKUP_KEEP_WEEKLY", Kind::Count, Some("0"), "The same of weeks."),
+    key("BACKUP_KEEP_MONTHLY", Kind::Count, Some("0"), "The same of months."),
     key("BACKUP_COMPRESSION", Kind::Switch, Some("true"), "Whether dumps are compressed."),
     key("VACUUM_ANALYZE", Kind::Switch, Some("true"), "Whether ml-vacuum vacuums and analyses."),
     key(

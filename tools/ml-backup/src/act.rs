@@ -5,8 +5,9 @@ use crate::dump::{self, Dump};
 use crate::folder::{self, Listing};
 use crate::place::{self, Place, Publication};
 use crate::plan;
-use crate::retention::{self, Backup, Removal};
+use crate::retention::{Backup, Rules};
 use crate::snapshot::{Facts, Sizes, Snapshot};
+use crate::tidy;
 use jiff::Timestamp;
 use ml_common::exit::Exit;
 use ml_common::files::{self, NewFile};
@@ -17,7 +18,6 @@ use ml_common::{Class, Failure, Result, people, pg};
 use ml_dump::manifest::{self, Manifest};
 use ml_dump::programs::{self, Reach};
 use ml_dump::{Programs, Tally, contents, name};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Somebody who waits to change a table keeps pg_dump from locking it, and is kept waiting by us: letting go and trying again serves both.
@@ -49,7 +49,7 @@ struct Made {
 /// Class Storage for the place of the backup, Database for the server, Config for settings and programs.
 pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     name::check_system(&stage.system)?;
-    let days = stage.settings.count("BACKUP_RETENTION_DAYS")?;
+    let rules = tidy::rules(&stage.settings)?;
     let compress = stage.settings.switch("BACKUP_COMPRESSION")?;
     let target = stage.target()?;
     let options = pg::Options { statement_timeout: Some(Duration::ZERO), idle_in_transaction: Some(Duration::ZERO), ..stage.pg_options()? };
@@ -59,19 +59,21 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     drop(client);
     let found = Programs::all(&cli.via.clone().unwrap_or_default(), stage.settings.path_if_set("PG_BIN").as_deref(), &stage.cancel)?;
     let programs = programs::for_dump(&found, facts.major)?;
-    let place = place::place(cli, stage)?;
-    let listing = if place.ours { folder::list(&place.folder, &stage.system)? } else { Listing::default() };
+    let place = place::place(cli, stage, target.database())?;
+    let listing = if place.ours { folder::list(&place.folder, &place.pattern, &stage.system)? } else { Listing::default() };
     let compression = if compress { "gzip" } else { "none" };
     let earlier = folder::earlier(&place.folder, &listing, compression);
     let estimate = |sizes: Sizes| plan::estimate(sizes.tables, compress, earlier);
     let means =
         Means { stage, target: &target, options: &options, programs, place: &place, compress, encoding: &facts.properties.encoding };
     if stage.dry_run {
-        return planned(&means, listing, estimate(means.snapshot()?.sizes()?), days);
+        return planned(&means, estimate(means.snapshot()?.sizes()?), rules);
     }
     let mut done = Done::default();
     // Before the room is measured: what a killed run left may be what fills the disk.
-    remove(stage, &place.folder, &retention::stale(&listing.leftovers, Timestamp::now()), &mut done);
+    if place.ours {
+        tidy::leftovers(stage, &place, &mut done)?;
+    }
     let Made { file, snapshot, sizes, expected } = means.dump(estimate)?;
     let (sha256, bytes) = verified(stage, programs, &file, &expected)?;
     let manifest = Manifest {
@@ -107,8 +109,7 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     }
     done.summary = format!("{}: {} tables, {} rows, {}, verified", manifest.file, manifest.tables.len(), manifest.rows, human_bytes(bytes));
     if place.ours {
-        let old = retention::removals(&folder::list(&place.folder, &stage.system)?.backups, Timestamp::now(), days);
-        let removed = remove(stage, &place.folder, &old, &mut done);
+        let removed = tidy::old(stage, &place, rules, &mut done)?;
         if removed > 0 {
             done.summary.push_str(&format!("; {removed} old removed"));
         }
@@ -171,21 +172,14 @@ impl Means<'_> {
     }
 }
 
-fn planned(means: &Means<'_>, mut listing: Listing, estimate: u64, days: u64) -> Result<Done> {
+fn planned(means: &Means<'_>, estimate: u64, rules: Rules) -> Result<Done> {
     let (stage, place) = (means.stage, means.place);
     plan::check_space(estimate, files::disk_space(&place.folder)?.0, &place.folder)?;
     let (path, name) = (place.path.display().to_string(), place.name());
     let summary = format!("{name}, about {}, with pg_dump {}", human_bytes(estimate), means.programs.version);
     stage.step(Status::Planned, Step { id: "dump".into(), path: Some(path.clone()), summary, ..Step::default() });
     if place.ours {
-        // What a real run would find when it comes to removing.
-        listing.backups.push(Backup { name, at: place.started, bytes: estimate, flaw: None });
-        let now = Timestamp::now();
-        let mut all = retention::stale(&listing.leftovers, now);
-        all.extend(retention::removals(&listing.backups, now, days));
-        for removal in all {
-            stage.step(Status::Planned, removed(&place.folder, &removal));
-        }
+        tidy::show(stage, place, rules, Backup { name, at: place.started, bytes: estimate, flaw: None, proven: None })?;
     }
     Ok(Done { status: Some(Status::Planned), ..Done::ok(format!("would write {path}")) })
 }
@@ -247,37 +241,6 @@ fn unpointed(stage: &Stage, failure: Failure, done: &mut Done) {
     let step = Step { id: "latest".into(), summary: failure.message, hint: failure.hint, ..Step::default() };
     stage.step(Status::Warn, Step { error_class: Some("storage".into()), ..step });
     (done.exit, done.status) = (Exit::GENERAL, Some(Status::Warn));
-}
-
-fn removed(folder: &Path, removal: &Removal) -> Step {
-    Step {
-        id: format!("retention.{}", removal.name),
-        path: Some(folder.join(&removal.name).display().to_string()),
-        bytes: Some(removal.bytes),
-        summary: format!("{}: {}", removal.name, removal.reason),
-        reason: Some(removal.reason.clone()),
-        ..Step::default()
-    }
-}
-
-/// Removes files; one that cannot be removed is a warning, as the backup stands. Gives the number of those that could.
-fn remove(stage: &Stage, folder: &Path, removals: &[Removal], done: &mut Done) -> usize {
-    let mut count = 0;
-    for removal in removals {
-        let step = removed(folder, removal);
-        match folder::remove(folder, removal) {
-            Ok(()) => {
-                count += 1;
-                stage.step(Status::Ok, step);
-            }
-            Err(failure) => {
-                stage
-                    .step(Status::Warn, Step { summary: failure.message, hint: failure.hint, error_class: Some("storage".into()), ..step });
-                (done.exit, done.status) = (Exit::GENERAL, Some(Status::Warn));
-            }
-        }
-    }
-    count
 }
 
 fn millis(since: Instant) -> u64 {

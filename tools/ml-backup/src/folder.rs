@@ -1,11 +1,12 @@
 //! The folder of the backups: what of ours is in it, and removing it.
 
 use crate::plan::Earlier;
-use crate::retention::{Backup, Leftover, Removal};
+use crate::retention::{Backup, Leftover};
 use jiff::Timestamp;
 use ml_common::Result;
 use ml_common::files;
-use ml_dump::{Manifest, name};
+use ml_dump::name::Pattern;
+use ml_dump::{Manifest, Proof, latest};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
@@ -19,11 +20,14 @@ pub struct Listing {
     pub leftovers: Vec<Leftover>,
 }
 
+/// What the files beside a dump end with, after its name.
+const COMPANIONS: [&str; 4] = [".json", ".proof.json", ".globals.sql", ".globals.sql.age"];
+
 /// Looks at the folder; one that is missing is empty.
 ///
 /// # Errors
 /// Class Storage when it cannot be read.
-pub fn list(folder: &Path, system: &str) -> Result<Listing> {
+pub fn list(folder: &Path, pattern: &Pattern, system: &str) -> Result<Listing> {
     let unreadable = |error: &io::Error| files::storage(error, folder, "cannot list the backups in");
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -42,35 +46,43 @@ pub fn list(folder: &Path, system: &str) -> Result<Listing> {
     let names: BTreeSet<&str> = found.iter().map(|(name, ..)| name.as_str()).collect();
     let mut listing = Listing::default();
     for (name, bytes, modified) in &found {
-        if let Some(at) = name::parse(system, name) {
-            let flaw = flaw(&folder.join(name), *bytes);
-            listing.backups.push(Backup { name: name.clone(), at, bytes: *bytes, flaw });
-        } else if let (true, Some(modified)) = (is_leftover(system, name, &names), *modified) {
+        if let Some(at) = pattern.read(name) {
+            listing.backups.extend(backup(folder, name, at, *bytes, system));
+        } else if let (true, Some(modified)) = (is_leftover(pattern, name, &names), *modified) {
             listing.leftovers.push(Leftover { name: name.clone(), bytes: *bytes, modified });
         }
     }
     Ok(listing)
 }
 
-/// Why a dump does not count as good. Its bytes were verified when it was made; reading every old dump each night would cost more than it tells.
-fn flaw(dump: &Path, bytes: u64) -> Option<String> {
-    match Manifest::of(dump) {
-        Ok(None) => Some("it has no manifest".into()),
-        Ok(Some(manifest)) if manifest.bytes != bytes => Some(format!("it has {bytes} bytes and its manifest says {}", manifest.bytes)),
-        Ok(Some(_)) => None,
-        Err(failure) => Some(failure.message),
+/// What is known of a dump; `None` when its manifest says that it is another system's, as a pattern need not name the system. Its bytes were
+/// verified when it was made; reading every old dump each night would cost more than it tells.
+fn backup(folder: &Path, name: &str, at: Timestamp, bytes: u64, system: &str) -> Option<Backup> {
+    let (name, dump) = (name.to_owned(), folder.join(name));
+    let manifest = match latest::good(&dump) {
+        Ok(manifest) => manifest,
+        Err(why) => return Some(Backup { name, at, bytes, flaw: Some(format!("it {why}")), proven: None }),
+    };
+    if !manifest.system.is_empty() && manifest.system != system {
+        return None;
     }
+    // Evidence that cannot be read is none, and ml-restore makes it anew.
+    let proof = Proof::of(&dump).ok().flatten().filter(|proof| proof.is_of(&manifest));
+    Some(Backup { name, at, bytes, flaw: None, proven: proof.and_then(|proof| proof.at()) })
 }
 
-/// `.mathledger-20250108-020000.dump.XXXXXX.partial`, the same of a manifest, or a manifest whose dump is not there.
-fn is_leftover(system: &str, name: &str, names: &BTreeSet<&str>) -> bool {
-    if let Some(dump) = name.strip_suffix(".json") {
-        return name::parse(system, dump).is_some() && !names.contains(dump);
+/// `.mathledger-20250108-020000.dump.XXXXXX.partial`, the same of a companion, or a companion whose dump is not there.
+fn is_leftover(pattern: &Pattern, name: &str, names: &BTreeSet<&str>) -> bool {
+    let of_dump = |name: &'_ str| -> Option<String> {
+        let mut all = COMPANIONS.into_iter().filter_map(|ending| name.strip_suffix(ending));
+        all.find(|dump| pattern.read(dump).is_some()).map(str::to_owned)
+    };
+    if let Some(dump) = of_dump(name) {
+        return !names.contains(dump.as_str());
     }
     let Some(inner) = name.strip_prefix('.').and_then(|name| name.strip_suffix(".partial")) else { return false };
     let Some((file, random)) = inner.rsplit_once('.') else { return false };
-    let file = file.strip_suffix(".json").unwrap_or(file);
-    name::parse(system, file).is_some() && !random.is_empty()
+    !random.is_empty() && (pattern.read(file).is_some() || of_dump(file).is_some())
 }
 
 /// Size and source of the newest good dump with this compression, to estimate the next one from.
@@ -82,18 +94,21 @@ pub fn earlier(folder: &Path, listing: &Listing, compression: &str) -> Option<Ea
     Some(Earlier { bytes: like.bytes, table_bytes: like.table_bytes })
 }
 
-/// Removes a file, and a dump's manifest after it: alone, a manifest claims nothing.
+/// Removes a file, and what belongs to a dump after it: alone, a manifest claims nothing.
 ///
 /// # Errors
 /// Class Storage.
-pub fn remove(folder: &Path, removal: &Removal) -> Result<()> {
-    let path = folder.join(&removal.name);
+pub fn remove(folder: &Path, name: &str) -> Result<()> {
+    let path = folder.join(name);
     std::fs::remove_file(&path).map_err(|error| files::storage(&error, &path, "cannot remove"))?;
-    let manifest = Manifest::beside(&path);
-    match std::fs::remove_file(&manifest) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(files::storage(&error, &manifest, "cannot remove")),
-        _ => Ok(()),
+    for ending in COMPANIONS {
+        let companion = folder.join(format!("{name}{ending}"));
+        match std::fs::remove_file(&companion) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(files::storage(&error, &companion, "cannot remove")),
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -133,31 +148,57 @@ mod tests {
             write(dir, other, b"");
         }
         std::fs::create_dir(dir.join("ml-20250107-000000.dump")).unwrap();
-        let mut listing = list(dir, "ml").unwrap();
+        // Evidence about this very dump, about another, and about none.
+        let proof = |digit: &str| {
+            let proof = Proof { format: 1, sha256: digit.repeat(64), proven: "2025-02-01T00:00:00Z".into(), ..Proof::default() };
+            serde_json::to_vec(&proof).unwrap()
+        };
+        write(dir, "ml-20250101-000000.dump.proof.json", &proof("0"));
+        write(dir, "ml-20250108-000000.dump.age", b"12345");
+        write(dir, "ml-20250108-000000.dump.age.json", &manifest(5, "gzip"));
+        write(dir, "ml-20250108-000000.dump.age.globals.sql.age", b"");
+        write(dir, "ml-20250108-000000.dump.age.proof.json", &proof("1"));
+        write(dir, "ml-20250109-000000.dump.globals.sql", b"");
+        write(dir, "ml-20250109-000000.dump.proof.json", b"");
+        write(dir, ".ml-20250109-000000.dump.globals.sql.Ab1.partial", b"");
+        write(dir, "ml-latest.json", b"");
+        // Another system's, by its manifest.
+        write(dir, "ml-20250110-000000.dump", b"12345");
+        let other = String::from_utf8(manifest(5, "gzip")).unwrap().replace("{\"format", "{\"system\":\"other\",\"format");
+        write(dir, "ml-20250110-000000.dump.json", other.as_bytes());
+        let pattern = Pattern::parse("{system}-{date}-{time}.dump", "ml", "db").unwrap();
+        let mut listing = list(dir, &pattern, "ml").unwrap();
         listing.backups.sort_by_key(|backup| backup.at);
-        let flaws: Vec<(&str, bool)> = listing.backups.iter().map(|backup| (&backup.name[3..11], backup.flaw.is_none())).collect();
-        assert_eq!(flaws, [("20250101", true), ("20250102", false), ("20250103", false), ("20250104", false)]);
+        let flaws: Vec<(&str, bool, bool)> =
+            listing.backups.iter().map(|backup| (&backup.name[9..11], backup.flaw.is_none(), backup.proven.is_some())).collect();
+        assert_eq!(flaws, [("01", true, true), ("02", false, false), ("03", false, false), ("04", false, false), ("08", true, false)]);
         let mut left: Vec<&str> = listing.leftovers.iter().map(|leftover| leftover.name.as_str()).collect();
         left.sort_unstable();
         assert_eq!(
             left,
-            [".ml-20250106-000000.dump.Ab1.partial", ".ml-20250106-000000.dump.json.Ab1.partial", "ml-20250105-000000.dump.json"]
+            [
+                ".ml-20250106-000000.dump.Ab1.partial",
+                ".ml-20250106-000000.dump.json.Ab1.partial",
+                ".ml-20250109-000000.dump.globals.sql.Ab1.partial",
+                "ml-20250105-000000.dump.json",
+                "ml-20250109-000000.dump.globals.sql",
+                "ml-20250109-000000.dump.proof.json"
+            ]
         );
         assert_eq!(earlier(dir, &listing, "gzip"), Some(Earlier { bytes: 5, table_bytes: 10 }));
         assert_eq!(earlier(dir, &listing, "none"), None);
+        assert!(list(&dir.join("none"), &pattern, "ml").unwrap().backups.is_empty());
     }
 
     #[test]
-    fn a_missing_folder_is_empty_and_removing_takes_the_manifest_along() {
+    fn removing_takes_along_what_belongs_to_a_dump() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(list(&folder.path().join("none"), "ml").unwrap().backups.is_empty());
-        write(folder.path(), "a.dump", b"");
-        write(folder.path(), "a.dump.json", b"");
-        write(folder.path(), "b.dump.json", b"");
-        let removal = |name: &str| Removal { name: name.into(), bytes: 0, reason: String::new() };
-        remove(folder.path(), &removal("a.dump")).unwrap();
-        remove(folder.path(), &removal("b.dump.json")).unwrap();
+        for name in ["a.dump", "a.dump.json", "a.dump.proof.json", "a.dump.globals.sql", "b.dump.json"] {
+            write(folder.path(), name, b"");
+        }
+        remove(folder.path(), "a.dump").unwrap();
+        remove(folder.path(), "b.dump.json").unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        assert!(remove(folder.path(), &removal("a.dump")).is_err());
+        assert!(remove(folder.path(), "a.dump").is_err());
     }
 }

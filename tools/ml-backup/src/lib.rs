@@ -15,5 +15,6 @@ mod place;
 mod plan;
 mod retention;
 mod snapshot;
+mod tidy;
 
 pub use cli::Cli;

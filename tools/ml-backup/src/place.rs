@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use ml_common::files::{self, NewFile};
 use ml_common::stage::Stage;
 use ml_common::{Class, Failure, Result};
+use ml_dump::Manifest;
 use ml_dump::latest::Latest;
-use ml_dump::{Manifest, name};
+use ml_dump::name::Pattern;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ pub struct Place {
     pub ours: bool,
     /// When the backup began; stands in the name.
     pub started: Timestamp,
+    /// How the backups in the folder are named.
+    pub pattern: Pattern,
 }
 
 impl Place {
@@ -36,8 +39,9 @@ impl Place {
 /// Where to, under a name that is free.
 ///
 /// # Errors
-/// Class Storage when the name is taken, Usage when it is a folder's.
-pub fn place(cli: &Cli, stage: &Stage) -> Result<Place> {
+/// Class Storage when the name is taken, Usage when it is a folder's, Config for the pattern of the names.
+pub fn place(cli: &Cli, stage: &Stage, database: &str) -> Result<Place> {
+    let pattern = Pattern::parse(stage.settings.text("BACKUP_NAME"), &stage.system, database)?;
     if let Some(to) = &cli.to {
         let path = std::path::absolute(to).map_err(|error| files::storage(&error, to, "cannot use"))?;
         if path.is_dir() {
@@ -47,15 +51,15 @@ pub fn place(cli: &Cli, stage: &Stage) -> Result<Place> {
         }
         taken(&path)?;
         let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
-        return Ok(Place { path, folder, ours: false, started: Timestamp::now() });
+        return Ok(Place { path, folder, ours: false, started: Timestamp::now(), pattern });
     }
     let folder = stage.settings.path("BACKUP_DIR");
     let until = Instant::now() + WAIT_FOR_A_NAME;
     loop {
         let started = Timestamp::now();
-        let path = folder.join(name::of(&stage.system, started));
+        let path = folder.join(pattern.name(started));
         match taken(&path) {
-            Ok(()) => return Ok(Place { path, folder, ours: true, started }),
+            Ok(()) => return Ok(Place { path, folder, ours: true, started, pattern }),
             Err(failure) if Instant::now() > until => return Err(failure),
             Err(_) => stage.cancel.sleep(Duration::from_millis(200))?,
         }
@@ -171,7 +175,8 @@ mod tests {
     }
 
     fn place(folder: &Path, name: &str) -> Place {
-        Place { path: folder.join(name), folder: folder.to_owned(), ours: true, started: Timestamp::UNIX_EPOCH }
+        let pattern = Pattern::parse("{date}-{time}", "ml", "db").unwrap();
+        Place { path: folder.join(name), folder: folder.to_owned(), ours: true, started: Timestamp::UNIX_EPOCH, pattern }
     }
 
     fn new(path: &Path) -> NewFile {

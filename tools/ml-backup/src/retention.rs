@@ -1,6 +1,12 @@
-//! Which files are removed: decided from a list of what there is, apart from removing them.
+//! Which files stay and which are removed, each with its reason: decided from a list of what there is, apart from removing anything.
+//!
+//! What speaks for a dump is never outvoted: a dump goes when it is too old and nothing speaks for it. The newest good one, the newest that a
+//! drill has proven, and the one that the pointer names stay whatever their age: a clock that is wrong must not cost the last backup.
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 
 /// A dump of this system in the folder of the backups.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,9 +19,11 @@ pub struct Backup {
     pub bytes: u64,
     /// Why it does not count as good; `None` when it does: there is a manifest, and the size is as written there.
     pub flaw: Option<String>,
+    /// When a drill has proven this very file.
+    pub proven: Option<Timestamp>,
 }
 
-/// Something else of ours: a file that a killed run left half-written, or a manifest without its dump.
+/// Something else of ours: a file that a killed run left half-written, or one that belongs to a dump that is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
     /// Its name.
@@ -26,13 +34,30 @@ pub struct Leftover {
     pub modified: Timestamp,
 }
 
-/// A file to be removed.
+/// How long backups are kept. What any rule keeps is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Days; 0 keeps all.
+    pub days: u64,
+    /// Of the newest good ones at least so many.
+    pub last: u64,
+    /// The newest good one of each of the last so many days that have one.
+    pub daily: u64,
+    /// The same of weeks, which begin on Monday.
+    pub weekly: u64,
+    /// The same of months.
+    pub monthly: u64,
+}
+
+/// What happens to a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Removal {
-    /// Its name; a dump's manifest goes with it.
+pub struct Decision {
+    /// Its name; what belongs to a dump goes with it.
     pub name: String,
     /// Its size.
     pub bytes: u64,
+    /// Whether it goes.
+    pub remove: bool,
     /// Why.
     pub reason: String,
 }
@@ -40,89 +65,87 @@ pub struct Removal {
 /// A run that is still at work after a day is none.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// The backups to remove, oldest first: older than `days`, but never the newest good one, and none when there is no good one. 0 days keep all.
-pub fn removals(backups: &[Backup], now: Timestamp, days: u64) -> Vec<Removal> {
-    let good = backups.iter().filter(|backup| backup.flaw.is_none()).max_by_key(|backup| (backup.at, &backup.name));
-    let (Some(newest), 1..) = (good, days) else { return Vec::new() };
-    let limit = SignedDuration::from_hours(i64::try_from(days.saturating_mul(24)).unwrap_or(i64::MAX / 3600).min(i64::MAX / 3600));
-    let mut old: Vec<&Backup> =
-        backups.iter().filter(|backup| now.duration_since(backup.at) > limit && backup.name != newest.name).collect();
-    old.sort_by_key(|backup| (backup.at, &backup.name));
-    let removal = |backup: &Backup| {
-        let age = now.duration_since(backup.at).as_hours() / 24;
+/// Decides about every backup, oldest first. `pointed` is the name that the pointer gives.
+pub fn plan(backups: &[Backup], pointed: Option<&str>, now: Timestamp, rules: Rules) -> Vec<Decision> {
+    let mut sorted: Vec<&Backup> = backups.iter().collect();
+    sorted.sort_by_key(|backup| (backup.at, &backup.name));
+    let good: Vec<&Backup> = sorted.iter().copied().rev().filter(|backup| backup.flaw.is_none()).collect();
+    let spoken = spoken_for(&good, pointed, rules);
+    let decide = |backup: &&Backup| {
+        let mut reasons = spoken.get(backup.name.as_str()).cloned().unwrap_or_default();
+        let age = now.duration_since(backup.at);
+        let days = age.as_hours() / 24;
+        if good.is_empty() {
+            reasons.push("there is no good backup".into());
+        }
+        if rules.days == 0 {
+            reasons.push("all are, as BACKUP_RETENTION_DAYS is 0".into());
+        } else if age <= limit(rules.days) {
+            reasons.push(format!("{} days old, kept for {}", days.max(0), rules.days));
+        }
         let flaw = backup.flaw.as_deref().map(|flaw| format!("; {flaw}")).unwrap_or_default();
-        let reason = format!("{age} days old, kept for {days}{flaw}; the newest good backup is {}", newest.name);
-        Removal { name: backup.name.clone(), bytes: backup.bytes, reason }
+        let remove = reasons.is_empty();
+        let reason = if remove {
+            let newest = good.first().map_or("", |newest| newest.name.as_str());
+            format!("removed: {days} days old, kept for {}{flaw}; the newest good backup is {newest}", rules.days)
+        } else {
+            format!("kept: {}{flaw}", reasons.join(", "))
+        };
+        Decision { name: backup.name.clone(), bytes: backup.bytes, remove, reason }
     };
-    old.into_iter().map(removal).collect()
+    sorted.iter().map(decide).collect()
 }
 
-/// The leftovers to remove: nobody has written to them for a day.
-pub fn stale(leftovers: &[Leftover], now: Timestamp) -> Vec<Removal> {
-    let old = leftovers.iter().filter(|leftover| now.duration_since(leftover.modified) > DAY);
-    let reason = "left behind by a run that was killed more than a day ago".to_owned();
-    old.map(|leftover| Removal { name: leftover.name.clone(), bytes: leftover.bytes, reason: reason.clone() }).collect()
+/// The names of good backups that something but their age speaks for; `good` has the newest first.
+fn spoken_for<'a>(good: &[&'a Backup], pointed: Option<&str>, rules: Rules) -> BTreeMap<&'a str, Vec<String>> {
+    let mut spoken: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut speak = |backup: &&'a Backup, why: String| spoken.entry(backup.name.as_str()).or_default().push(why);
+    good.iter().take(1).for_each(|backup| speak(backup, "newest good".into()));
+    good.iter().filter(|backup| Some(backup.name.as_str()) == pointed).for_each(|backup| speak(backup, "latest made".into()));
+    good.iter().find(|backup| backup.proven.is_some()).into_iter().for_each(|backup| speak(backup, "newest proven".into()));
+    let last_proven = good.iter().filter(|backup| backup.proven.is_some()).max_by_key(|backup| (backup.proven, backup.at));
+    last_proven.into_iter().for_each(|backup| speak(backup, "proven last".into()));
+    let last = count(rules.last);
+    good.iter().take(last).for_each(|backup| speak(backup, format!("of the last {last}")));
+    let periods: [(u64, fn(Date) -> String); 3] = [
+        (rules.daily, |date| format!("daily {date}")),
+        (rules.weekly, |date| {
+            let week = date.iso_week_date();
+            format!("weekly {}-W{:02}", week.year(), week.week())
+        }),
+        (rules.monthly, |date| format!("monthly {:04}-{:02}", date.year(), date.month())),
+    ];
+    for (wanted, period) in periods {
+        let mut seen: Vec<String> = Vec::new();
+        for backup in good {
+            let name = period(backup.at.to_zoned(TimeZone::UTC).date());
+            if seen.last() != Some(&name) && seen.len() < count(wanted) {
+                speak(backup, name.clone());
+                seen.push(name);
+            }
+        }
+    }
+    spoken
+}
+
+fn count(wanted: u64) -> usize {
+    usize::try_from(wanted).unwrap_or(usize::MAX)
+}
+
+fn limit(days: u64) -> SignedDuration {
+    SignedDuration::from_hours(i64::try_from(days.saturating_mul(24)).unwrap_or(i64::MAX).min(i64::MAX / 3600))
+}
+
+/// Decides about the leftovers: they go when nobody has written to them for a day.
+pub fn leftovers(leftovers: &[Leftover], now: Timestamp) -> Vec<Decision> {
+    let decide = |leftover: &Leftover| {
+        let remove = now.duration_since(leftover.modified) > DAY;
+        let reason = if remove { "removed: left behind by a run that was killed" } else { "kept: a run may still be at work on it" };
+        Decision { name: leftover.name.clone(), bytes: leftover.bytes, remove, reason: reason.into() }
+    };
+    leftovers.iter().map(decide).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HOUR: i64 = 3600;
-
-    fn now() -> Timestamp {
-        "2025-03-01T02:00:00Z".parse().unwrap()
-    }
-
-    fn backup(name: &str, hours_old: i64, good: bool) -> Backup {
-        let flaw = (!good).then(|| "it has no manifest".to_owned());
-        Backup { name: name.into(), at: now() - SignedDuration::from_secs(hours_old * HOUR), bytes: 5, flaw }
-    }
-
-    fn removed(backups: &[Backup], days: u64) -> Vec<String> {
-        removals(backups, now(), days).into_iter().map(|removal| removal.name).collect()
-    }
-
-    #[test]
-    fn what_is_older_goes_oldest_first() {
-        let backups = [backup("new", 0, true), backup("old", 31 * 24, true), backup("edge", 30 * 24, true), backup("older", 90 * 24, true)];
-        assert_eq!(removed(&backups, 30), ["older", "old"]);
-        assert_eq!(removed(&backups, 40), ["older"]);
-        assert_eq!(removed(&backups, 0), Vec::<String>::new());
-        assert_eq!(removed(&backups, u64::MAX), Vec::<String>::new());
-    }
-
-    #[test]
-    fn the_newest_good_one_stays_whatever_its_age() {
-        let backups =
-            [backup("good", 400 * 24, true), backup("older", 500 * 24, true), backup("torn", 100 * 24, false), backup("bad", 1, false)];
-        assert_eq!(removed(&backups, 30), ["older", "torn"]);
-        let reason = &removals(&backups, now(), 30)[1].reason;
-        assert_eq!(reason, "100 days old, kept for 30; it has no manifest; the newest good backup is good");
-    }
-
-    #[test]
-    fn without_a_good_one_nothing_goes() {
-        assert_eq!(removed(&[backup("a", 400 * 24, false), backup("b", 500 * 24, false)], 30), Vec::<String>::new());
-        assert_eq!(removed(&[], 30), Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_clock_that_went_back_removes_nothing_it_should_not() {
-        let backups = [backup("future", -1000, true), backup("now", 0, true)];
-        assert_eq!(removed(&backups, 1), Vec::<String>::new());
-        // The newest good one by its name is from the future; the one just made is young all the same.
-        assert_eq!(removed(&[backup("future", -1000, true), backup("now", 0, true), backup("old", 48, true)], 1), ["old"]);
-    }
-
-    #[test]
-    fn leftovers_of_the_living_stay() {
-        let leftover =
-            |name: &str, hours: i64| Leftover { name: name.into(), bytes: 1, modified: now() - SignedDuration::from_secs(hours * HOUR) };
-        let names: Vec<String> = stale(&[leftover("young", 23), leftover("stale", 25), leftover("future", -5)], now())
-            .into_iter()
-            .map(|removal| removal.name)
-            .collect();
-        assert_eq!(names, ["stale"]);
-    }
-}
+#[path = "retention_tests.rs"]
+mod tests;

@@ -170,34 +170,6 @@ fn a_named_file_is_written_there_and_nothing_is_tidied() {
 }
 
 #[test]
-fn old_backups_go_only_after_the_new_one_is_good() {
-    let (db, folder) = (ledger("retention"), TempDir::new().unwrap());
-    let dir = folder.path();
-    let old = ["mathledger-20200101-000000.dump", "mathledger-20200101-000000.dump.json", "mathledger-20200102-000000.dump"];
-    let others = ["mathledger-before.dump", "other-20200101-000000.dump", "notes.txt"];
-    for name in old.iter().chain(&others) {
-        std::fs::write(dir.join(name), "x").unwrap();
-    }
-    let partial = dir.join(".mathledger-20200103-000000.dump.AbCdEf.partial");
-    std::fs::File::create(&partial).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
-    let before = names(dir);
-    let dry = backup(&db.url(), dir).arg("--dry-run").run().expect_code(0);
-    assert_eq!(names(dir), before);
-    for id in ["dump", "retention.mathledger-20200101-000000.dump", "retention.mathledger-20200102-000000.dump"] {
-        assert_eq!(dry.record("step", id)["status"], "planned");
-    }
-    backup(&db.url().replace(db.password(), "wrong"), dir).run().expect_code(2);
-    assert_eq!(names(dir), before);
-    let kept = backup(&db.url(), dir).env("BACKUP_RETENTION_DAYS", "0").run().expect_code(0);
-    let removed: Vec<_> = kept.kind("step").filter(|step| step["id"].as_str().unwrap().starts_with("retention.")).collect();
-    assert_eq!((removed.len(), partial.exists()), (1, false), "the half-written file only: {}", kept.stdout);
-    let out = backup(&db.url(), dir).run().expect_code(0);
-    assert!(out.record("step", "retention.mathledger-20200101-000000.dump")["reason"].as_str().unwrap().contains("kept for 30"));
-    assert_eq!(dumps(dir).len(), 2 + 2, "two new ones, and the two that are none of ours");
-    assert!(others.iter().all(|name| dir.join(name).exists()));
-}
-
-#[test]
 fn a_dry_run_leaves_no_trace() {
     let (db, folder) = (ledger("dry"), TempDir::new().unwrap());
     let inside = folder.path().join("not/yet");
