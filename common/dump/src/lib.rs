@@ -12,6 +12,7 @@ pub mod name;
 pub mod programs;
 pub mod proof;
 pub mod properties;
+pub mod seal;
 pub mod sealed;
 pub mod session;
 pub mod tables;

@@ -5,6 +5,7 @@
 
 use crate::contents::Tally;
 use crate::properties::Properties;
+use crate::seal::{self, Seal};
 use ml_common::files::{self, NewFile};
 use ml_common::{Class, Failure, OrFail, Result};
 use serde::{Deserialize, Serialize};
@@ -167,8 +168,13 @@ impl Manifest {
     /// Class Storage when it is none, or of a later format.
     pub fn parse(text: &[u8]) -> Result<Manifest> {
         let hint = "restore the manifest that was made with the dump, or move it away to go without";
+        let seal = seal::of(text);
         let manifest: Manifest =
             serde_json::from_slice(text).map_err(|error| Failure::new(Class::Storage, format!("not a manifest: {error}")).hint(hint))?;
+        // Manifests that know of engines have always had a seal: one without it has lost it.
+        if seal == Seal::Broken || seal == Seal::None && !manifest.engine.is_empty() {
+            return Err(Failure::new(Class::Storage, "the manifest was changed or damaged: its own hash does not fit").hint(hint));
+        }
         let hex = manifest.sha256.len() == 64 && manifest.sha256.bytes().all(|b| b.is_ascii_hexdigit());
         match manifest.format {
             FORMAT if hex => Ok(manifest),
@@ -185,9 +191,8 @@ impl Manifest {
     pub fn write(&self, dump: &Path) -> Result<NewFile> {
         let path = Manifest::beside(dump);
         let mut file = NewFile::create(&path)?;
-        let mut text = serde_json::to_string_pretty(self).or_fail(Class::Internal, || "writing the manifest")?;
-        text.push('\n');
-        file.write_all(text.as_bytes()).map_err(|error| files::storage(&error, &path, "cannot write"))?;
+        let text = serde_json::to_string_pretty(self).or_fail(Class::Internal, || "writing the manifest")?;
+        file.write_all(seal::sealed(&text).as_bytes()).map_err(|error| files::storage(&error, &path, "cannot write"))?;
         Ok(file)
     }
 

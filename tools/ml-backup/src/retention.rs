@@ -96,6 +96,9 @@ pub fn plan(backups: &[Backup], pointed: Option<&str>, now: Timestamp, rules: Ru
     sorted.iter().map(decide).collect()
 }
 
+/// The name of the day, week or month that a date is in.
+type Period = fn(Date) -> String;
+
 /// The names of good backups that something but their age speaks for; `good` has the newest first.
 fn spoken_for<'a>(good: &[&'a Backup], pointed: Option<&str>, rules: Rules) -> BTreeMap<&'a str, Vec<String>> {
     let mut spoken: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -107,7 +110,7 @@ fn spoken_for<'a>(good: &[&'a Backup], pointed: Option<&str>, rules: Rules) -> B
     last_proven.into_iter().for_each(|backup| speak(backup, "proven last".into()));
     let last = count(rules.last);
     good.iter().take(last).for_each(|backup| speak(backup, format!("of the last {last}")));
-    let periods: [(u64, fn(Date) -> String); 3] = [
+    let periods: [(u64, Period); 3] = [
         (rules.daily, |date| format!("daily {date}")),
         (rules.weekly, |date| {
             let week = date.iso_week_date();
