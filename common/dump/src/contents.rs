@@ -1,6 +1,7 @@
 //! What a dump holds: rows a table, and large objects.
 
 use crate::copytext::Counter;
+use crate::manifest::TableData;
 use crate::programs::Programs;
 use ml_common::signal::Cancel;
 use ml_common::{Class, Failure, Result, child};
@@ -45,10 +46,12 @@ impl Tally {
 }
 
 /// What reading a dump from its first to its last byte showed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Contents {
     /// What it holds.
     pub tally: Tally,
+    /// The rows of each table, without segments.
+    pub data: BTreeMap<String, TableData>,
     /// Size of its rows as text, uncompressed.
     pub text_bytes: u64,
 }
@@ -73,11 +76,12 @@ pub fn read(programs: &Programs, path: &Path, cancel: &Cancel) -> Result<Content
             counter.push(&piece[..length])?;
         }
     };
-    let (ended, tally) = child::run_fed(command, open(path)?, cancel, None, consume)?;
+    let (ended, read) = child::run_fed(command, open(path)?, cancel, None, consume)?;
     if !ended.status.success() {
         return Err(unreadable(path, &ended.said()));
     }
-    Ok(Contents { tally: tally?, text_bytes })
+    let (all, large_objects) = read?;
+    Ok(Contents { tally: all.tally(large_objects), data: all.into_data(), text_bytes })
 }
 
 /// The archive as a child's standard input, which serves programs on this machine and in a container alike.

@@ -1,10 +1,11 @@
-//! Counts the rows in the text that `pg_restore --data-only` makes of an archive, as it streams by.
+//! Counts and fingerprints the rows in the text that `pg_restore --data-only` makes of an archive, as it streams by.
 //!
 //! A row in COPY's text format holds no raw line feed and a line `\.` ends the rows, so lines are rows. Outside of the rows it is SQL whose
 //! quotes must be understood: a table's name may hold a line feed, a semicolon, or the words `FROM stdin`.
 
-use crate::contents::Tally;
-use crate::tables::shown;
+use crate::copystmt::CopyStatement;
+use crate::fingerprint::Pieces;
+use crate::rows::{AllRows, Rows};
 use ml_common::{Class, Failure, Result};
 
 /// No statement that matters is longer: 1600 columns with names of 63 bytes take a tenth of it.
@@ -15,10 +16,12 @@ const LONGEST: usize = 4 << 20;
 pub struct Counter {
     state: State,
     statement: Vec<u8>,
-    tally: Tally,
+    all: AllRows,
+    large_objects: u64,
     /// Of the table at hand.
-    table: String,
-    rows: u64,
+    table: CopyStatement,
+    rows: Pieces,
+    copy_bytes: u64,
     /// Of the line at hand: how long it is and how it begins.
     length: u64,
     begins: [u8; 3],
@@ -60,33 +63,46 @@ impl Counter {
         Ok(())
     }
 
-    /// What was counted.
+    /// The rows, and the number of large objects.
     ///
     /// # Errors
     /// Class Storage when the text ends in the middle of something.
-    pub fn finish(self) -> Result<Tally> {
+    pub fn finish(self) -> Result<(AllRows, u64)> {
         match self.state {
-            State::Between | State::Line => Ok(self.tally),
-            State::Rows | State::BeforeRows => Err(damaged(format!("its rows of {} end without an end mark", self.table))),
+            State::Between | State::Line => Ok((self.all, self.large_objects)),
+            State::Rows | State::BeforeRows => Err(damaged(format!("its rows of {} end without an end mark", self.table.shown()))),
             State::Sql | State::Quoted(_) => Err(damaged("it ends within a statement".into())),
         }
     }
 
     /// Takes one line of rows, or the rest or beginning of one; gives what is left.
     fn rows<'a>(&mut self, text: &'a [u8]) -> &'a [u8] {
-        let end = text.iter().position(|&byte| byte == b'\n');
+        let end = memchr::memchr(b'\n', text);
         let line = &text[..end.unwrap_or(text.len())];
+        if let Some(end) = end
+            && self.length == 0
+            && !line.starts_with(b"\\.")
+        {
+            self.rows.whole_line(line);
+            self.copy_bytes += line.len() as u64 + 1;
+            return &text[end + 1..];
+        }
         for (slot, &byte) in self.begins.iter_mut().skip(usize::try_from(self.length).unwrap_or(3)).zip(line) {
             *slot = byte;
         }
         self.length += line.len() as u64;
+        self.rows.part(line);
         let Some(end) = end else { return &[] };
         // On Windows lines may end with CR LF; a row holds neither raw.
         if (self.length == 2 && self.begins.starts_with(b"\\.")) || (self.length == 3 && self.begins == *b"\\.\r") {
-            *self.tally.tables.entry(std::mem::take(&mut self.table)).or_default() += self.rows;
+            let CopyStatement { columns, .. } = &mut self.table;
+            let rows =
+                Rows { columns: std::mem::take(columns), print: self.rows.ended(), copy_bytes: self.copy_bytes, segments: Vec::new() };
+            self.all.add(self.table.shown(), rows);
             self.state = State::Between;
         } else {
-            self.rows += 1;
+            self.rows.end_line();
+            self.copy_bytes += self.length + 1;
         }
         self.length = 0;
         &text[end + 1..]
@@ -98,9 +114,9 @@ impl Counter {
             (State::Between, byte) if byte.is_ascii_whitespace() => {}
             (State::BeforeRows, b'\r') => {}
             (State::BeforeRows, b'\n') => {
-                (self.state, self.rows, self.length) = (State::Rows, 0, 0);
+                (self.state, self.rows, self.length, self.copy_bytes) = (State::Rows, Pieces::default(), 0, 0);
             }
-            (State::BeforeRows, _) => return Err(damaged(format!("no rows follow COPY {}", self.table))),
+            (State::BeforeRows, _) => return Err(damaged(format!("no rows follow COPY {}", self.table.shown()))),
             (State::Quoted(end), byte) => {
                 self.keep(byte)?;
                 // A doubled quote closes and opens again, which comes to the same.
@@ -133,12 +149,11 @@ impl Counter {
         self.state = State::Between;
         let statement = std::mem::take(&mut self.statement);
         if statement.starts_with(b"SELECT pg_catalog.lo_open(") {
-            self.tally.large_objects += 1;
+            self.large_objects += 1;
         }
-        if let Some(copy) = statement.strip_prefix(b"COPY ")
-            && let Some(copy) = copy.strip_suffix(b" FROM stdin")
-        {
-            self.table = table(&String::from_utf8_lossy(copy)).ok_or_else(|| damaged("a COPY statement of it names no table".into()))?;
+        if statement.starts_with(b"COPY ") && statement.ends_with(b" FROM stdin") {
+            let copy = CopyStatement::parse(&String::from_utf8_lossy(&statement));
+            self.table = copy.ok_or_else(|| damaged("a COPY statement of it names no table".into()))?;
             self.state = State::BeforeRows;
         }
         Ok(())
@@ -155,33 +170,6 @@ fn skip_line<'a>(text: &'a [u8], state: &mut State) -> &'a [u8] {
     }
 }
 
-/// The table of `public."a b" (c, d)`, in the spelling of manifests.
-fn table(copy: &str) -> Option<String> {
-    let (schema, rest) = identifier(copy)?;
-    let (name, _) = identifier(rest.strip_prefix('.')?)?;
-    Some(shown(&schema, &name))
-}
-
-fn identifier(text: &str) -> Option<(String, &str)> {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find(['.', ' ', '(']).unwrap_or(text.len());
-        return (end > 0).then(|| (text[..end].to_owned(), &text[end..]));
-    };
-    let mut name = String::new();
-    let mut rest = quoted;
-    loop {
-        let (part, after) = rest.split_once('"')?;
-        name.push_str(part);
-        match after.strip_prefix('"') {
-            Some(more) => {
-                name.push('"');
-                rest = more;
-            }
-            None => return Some((name, after)),
-        }
-    }
-}
-
 fn damaged(why: String) -> Failure {
     Failure::new(Class::Storage, format!("the dump is damaged: {why}")).hint("use another backup; this one cannot be relied on")
 }
@@ -189,6 +177,8 @@ fn damaged(why: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contents::Tally;
+    use crate::fingerprint::Fingerprint;
 
     const TEXT: &str = "--\n-- PostgreSQL; \"dump\n--\n\n\\restrict abc'\nSET statement_timeout = 0;\n\
         SELECT pg_catalog.set_config('search_path', '', false);\n\n--\n-- Data for Name: t; Type: TABLE DATA; Owner: it's\n--\n\n\
@@ -208,7 +198,24 @@ mod tests {
         for piece in text.chunks(piece) {
             counter.push(piece)?;
         }
-        counter.finish()
+        counter.finish().map(|(all, large_objects)| all.tally(large_objects))
+    }
+
+    #[test]
+    fn rows_are_fingerprinted_without_their_end_mark() {
+        for piece in [1, 3, 1000] {
+            let mut counter = Counter::default();
+            TEXT.as_bytes().chunks(piece).for_each(|piece| counter.push(piece).unwrap());
+            let data = counter.finish().unwrap().0.into_data();
+            let mut print = Fingerprint::default();
+            print.lines(b"\\.\t'\n1\tx;\n2\t\\\\.\n");
+            let table = &data["public.t"];
+            assert_eq!(
+                (table.fingerprint.clone(), table.copy_bytes, &table.columns[..]),
+                (print.to_string(), 16, &["a".to_owned(), "b".to_owned()][..])
+            );
+            assert_eq!((data["public.zero"].copy_bytes, data["public.zero"].columns.len()), (2, 0));
+        }
     }
 
     #[test]
@@ -245,7 +252,7 @@ mod tests {
         }
         assert!(counter.statement.capacity() < 4096);
         counter.push(b"\n\\.\n").unwrap();
-        assert_eq!(counter.finish().unwrap().tables["a.b"], 1);
+        assert_eq!(counter.finish().unwrap().0.tally(0).tables["a.b"], 1);
     }
 
     #[test]

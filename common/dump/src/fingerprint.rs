@@ -65,6 +65,11 @@ pub struct Pieces {
 }
 
 impl Pieces {
+    /// Takes a line that is there whole, when none has begun.
+    pub fn whole_line(&mut self, line: &[u8]) {
+        self.sum.line(line);
+    }
+
     /// Takes the next piece of a line.
     pub fn part(&mut self, part: &[u8]) {
         self.begun = true;

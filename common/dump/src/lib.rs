@@ -3,8 +3,12 @@
 //! Stock pg_dump and pg_restore are the format: whoever has a dump and no tool of ours loses nothing but the checks.
 
 pub mod archive;
+pub mod check;
+pub mod compression;
 pub mod contents;
+pub mod copystmt;
 pub mod copytext;
+mod decode;
 pub mod fingerprint;
 pub mod latest;
 pub mod manifest;
@@ -12,12 +16,14 @@ pub mod name;
 pub mod programs;
 pub mod proof;
 pub mod properties;
+pub mod rows;
 pub mod seal;
 pub mod sealed;
 pub mod session;
 pub mod tables;
 
 pub use archive::Archive;
+pub use compression::Compression;
 pub use contents::Tally;
 pub use fingerprint::Fingerprint;
 pub use manifest::Manifest;

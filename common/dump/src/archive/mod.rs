@@ -4,6 +4,9 @@
 //! untrusted.
 
 mod read;
+mod write;
+
+pub use write::{BLOCK_DATA, BLOCK_OBJECTS, int, patch};
 
 use ml_common::{Class, Failure, Result, files};
 use read::Input;
@@ -11,11 +14,37 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
+/// Where the data of an entry begins in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Offset {
+    /// The entry has no data.
+    #[default]
+    NoData,
+    /// It has, but the archive was written into a pipe.
+    NotSet,
+    /// There.
+    At(u64),
+}
+
 /// One entry of the table of contents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// Its number in lists for `pg_restore -L`.
+    /// Its number in lists for `pg_restore -L`; other entries and the data name it so.
     pub id: i32,
+    /// Whether there is data of it behind the table of contents.
+    pub has_data: bool,
+    /// Its oid in the database; of `TABLE DATA` the table's. 0 when it has none.
+    pub oid: u32,
+    /// 2 what data needs, 3 data, 4 what needs data.
+    pub section: i32,
+    /// The COPY statement that takes its data; empty when there is none.
+    pub copy: String,
+    /// The numbers of the entries that have to be restored before.
+    pub dependencies: Vec<i32>,
+    /// Where its data is.
+    pub offset: Offset,
+    /// Where in the file that is written.
+    pub offset_at: u64,
     /// What it is: `TABLE`, `TABLE DATA`, `ACL`, `EXTENSION`, ...
     pub desc: String,
     /// Its name.
@@ -43,6 +72,12 @@ pub struct Archive {
     pub pg_dump: String,
     /// The table of contents, in the order of restoring.
     pub entries: Vec<Entry>,
+    /// Size of head and contents; data begins there.
+    pub head_bytes: u64,
+    /// Bytes of a number, besides its sign.
+    pub int_size: usize,
+    /// Bytes of a place, besides its flag.
+    pub offset_size: usize,
 }
 
 /// The oldest and newest formats whose contents are known here.
@@ -67,7 +102,20 @@ impl Archive {
     /// # Errors
     /// As [`Archive::open`].
     pub fn read(from: impl Read) -> Result<Archive> {
-        let mut input = Input::new(from);
+        Archive::parse(&mut Input::new(from, false))
+    }
+
+    /// Reads the head and contents, and gives their bytes too. Of `from` not a byte more is read.
+    ///
+    /// # Errors
+    /// As [`Archive::open`].
+    pub fn read_raw(from: impl Read) -> Result<(Archive, Vec<u8>)> {
+        let mut input = Input::new(from, true);
+        let archive = Archive::parse(&mut input)?;
+        Ok((archive, input.kept()))
+    }
+
+    fn parse(input: &mut Input<impl Read>) -> Result<Archive> {
         let magic = input.bytes(5)?;
         if magic != b"PGDMP" {
             return Err(not_an_archive(&magic));
@@ -90,12 +138,14 @@ impl Archive {
         for _ in 0..7 {
             input.int()?; // the time, in the zone of who dumped
         }
-        let mut archive =
-            Archive { version, compression, database: input.text()?, server: input.text()?, pg_dump: input.text()?, entries: Vec::new() };
+        let (database, server, pg_dump) = (input.text()?, input.text()?, input.text()?);
+        let mut archive = Archive { version, compression, database, server, pg_dump, ..Archive::default() };
         let count = input.int()?;
         for _ in 0..count {
-            archive.entries.push(entry(&mut input, version)?);
+            archive.entries.push(entry(input, version)?);
         }
+        archive.head_bytes = input.position();
+        (archive.int_size, archive.offset_size) = input.number_sizes();
         Ok(archive)
     }
 
@@ -142,15 +192,15 @@ fn named(code: i32) -> Result<&'static str> {
 
 fn entry(input: &mut Input<impl Read>, version: (u8, u8)) -> Result<Entry> {
     let mut entry = Entry { id: input.int()?, ..Entry::default() };
-    input.int()?; // whether it has data
-    input.text()?; // oids, as text
-    input.text()?;
+    entry.has_data = input.int()? != 0;
+    input.text()?; // the catalog that the oid is of
+    entry.oid = input.text()?.parse().unwrap_or_default();
     entry.tag = input.text()?;
     entry.desc = input.text()?;
-    input.int()?; // section
+    entry.section = input.int()?;
     entry.defn = input.text()?;
     input.text()?; // DROP
-    input.text()?; // COPY
+    entry.copy = input.text()?;
     entry.namespace = input.text()?;
     input.text()?; // tablespace
     if version >= (1, 14) {
@@ -161,8 +211,11 @@ fn entry(input: &mut Input<impl Read>, version: (u8, u8)) -> Result<Entry> {
     }
     entry.owner = input.text()?;
     input.text()?; // with OIDs, once
-    while input.maybe_text()?.is_some() {} // dependencies
-    input.offset()?;
+    while let Some(id) = input.maybe_text()? {
+        entry.dependencies.push(id.parse().map_err(|_| read::damaged("damaged"))?);
+    }
+    entry.offset_at = input.position();
+    entry.offset = input.offset()?;
     Ok(entry)
 }
 

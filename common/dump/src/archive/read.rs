@@ -1,5 +1,6 @@
 //! Numbers and texts as archives write them, from untrusted bytes.
 
+use super::Offset;
 use ml_common::{Class, Failure, Result};
 use std::io::{self, Read};
 
@@ -16,11 +17,36 @@ pub(super) struct Input<R> {
     from: R,
     int_size: usize,
     offset_size: usize,
+    position: u64,
+    kept: Option<Vec<u8>>,
 }
 
 impl<R: Read> Input<R> {
-    pub(super) fn new(from: R) -> Input<R> {
-        Input { from, int_size: 4, offset_size: 8 }
+    /// `keep`: what is read is also kept.
+    pub(super) fn new(from: R, keep: bool) -> Input<R> {
+        Input { from, int_size: 4, offset_size: 8, position: 0, kept: keep.then(Vec::new) }
+    }
+
+    /// The sizes of numbers and places.
+    pub(super) fn number_sizes(&self) -> (usize, usize) {
+        (self.int_size, self.offset_size)
+    }
+
+    /// How many bytes have been read.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// What was kept.
+    pub(super) fn kept(self) -> Vec<u8> {
+        self.kept.unwrap_or_default()
+    }
+
+    fn took(&mut self, bytes: &[u8]) {
+        self.position += bytes.len() as u64;
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(bytes);
+        }
     }
 
     /// The sizes that this archive's numbers have.
@@ -40,6 +66,7 @@ impl<R: Read> Input<R> {
     pub(super) fn bytes(&mut self, count: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.from.by_ref().take(count).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+        self.took(&bytes);
         Ok(bytes)
     }
 
@@ -78,20 +105,33 @@ impl<R: Read> Input<R> {
         Ok(self.maybe_text()?.unwrap_or_default())
     }
 
-    /// Where an entry's data is: a flag and a number that is not needed here.
-    pub(super) fn offset(&mut self) -> Result<()> {
-        self.byte()?;
-        for _ in 0..self.offset_size {
-            self.byte()?;
+    /// Where an entry's data is: a flag and a number.
+    pub(super) fn offset(&mut self) -> Result<Offset> {
+        let flag = self.byte()?;
+        let mut at = 0u64;
+        for i in 0..self.offset_size {
+            let byte = u64::from(self.byte()?);
+            if i < 8 {
+                at |= byte << (8 * i);
+            } else if byte != 0 {
+                return Err(damaged("damaged"));
+            }
         }
-        Ok(())
+        match flag {
+            1 => Ok(Offset::NotSet),
+            2 => Ok(Offset::At(at)),
+            3 => Ok(Offset::NoData),
+            _ => Err(damaged("damaged")),
+        }
     }
 
     fn fill(&mut self, buffer: &mut [u8]) -> Result<()> {
         self.from.read_exact(buffer).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => damaged("cut off"),
             _ => unreadable(&error),
-        })
+        })?;
+        self.took(buffer);
+        Ok(())
     }
 }
 

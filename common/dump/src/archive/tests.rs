@@ -56,7 +56,36 @@ fn every_version_is_read() {
         let table = read.entry("TABLE").unwrap();
         assert_eq!((table.id, table.tag.as_str(), table.namespace.as_str()), (8, "a b", "public"));
         assert_eq!(read.owners(), ["ml"]);
+        assert_eq!((table.has_data, table.oid, table.section, &table.dependencies[..]), (false, 0, 2, &[3][..]));
+        assert_eq!((table.offset, read.head_bytes), (Offset::NotSet, archive(minor).len() as u64));
     }
+}
+
+#[test]
+fn a_head_is_patched_in_place() {
+    for (minor, compression) in [(14, "gzip"), (15, "gzip"), (16, "zstd"), (14, "none"), (16, "none")] {
+        let mut bytes = archive(minor);
+        if minor >= 15 {
+            bytes[11] = 0;
+        } else {
+            bytes[11..16].copy_from_slice(&int(0));
+        }
+        bytes.extend(b"data");
+        let (before, mut head) = Archive::read_raw(&bytes[..]).unwrap();
+        assert_eq!((before.compression, head.len() + 4), ("none", bytes.len()));
+        assert!(patch(&mut head, &before, compression, &[(1, 1 << 40)]));
+        let after = Archive::read(&head[..]).unwrap();
+        assert_eq!((after.compression, after.entries[1].offset), (compression, Offset::At(1 << 40)));
+        let rest = |archive: &Archive| {
+            let mut archive = archive.clone();
+            archive.compression = "";
+            archive.entries[1].offset = Offset::NoData;
+            archive
+        };
+        assert_eq!(rest(&after), rest(&before));
+    }
+    let (fourteen, mut head) = Archive::read_raw(&archive(14)[..]).unwrap();
+    assert!(!patch(&mut head, &fourteen, "gzip", &[]), "it is compressed already");
 }
 
 #[test]
