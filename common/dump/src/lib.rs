@@ -17,6 +17,7 @@ pub mod programs;
 pub mod proof;
 pub mod properties;
 pub mod rows;
+pub mod retention;
 pub mod seal;
 pub mod sealed;
 pub mod session;

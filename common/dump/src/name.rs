@@ -33,8 +33,16 @@ impl Pattern {
     /// # Errors
     /// Class Config when it makes no names of files, or names from which date and time cannot be told.
     pub fn parse(pattern: &str, system: &str, database: &str) -> Result<Pattern> {
+        Pattern::of("BACKUP_NAME", pattern, system, database)
+    }
+
+    /// The same of another setting's pattern.
+    ///
+    /// # Errors
+    /// As [`Pattern::parse`].
+    pub fn of(setting: &str, pattern: &str, system: &str, database: &str) -> Result<Pattern> {
         let wrong = |why: String| {
-            Failure::new(Class::Config, format!("BACKUP_NAME is '{pattern}', {why}"))
+            Failure::new(Class::Config, format!("{setting} is '{pattern}', {why}"))
                 .hint(format!("write something like {{system}}-{{date}}-{{time}}.dump; known are {PLACEHOLDERS}"))
         };
         let mut pieces: Vec<Piece> = Vec::new();

@@ -5,7 +5,6 @@ use crate::dump::{self, Dump};
 use crate::folder::{self, Listing};
 use crate::place::{self, Place, Publication};
 use crate::plan;
-use crate::retention::{Backup, Rules};
 use crate::snapshot::{Facts, Sizes, Snapshot};
 use crate::tidy;
 use jiff::Timestamp;
@@ -17,6 +16,7 @@ use ml_common::stage::{Done, Stage};
 use ml_common::{Class, Failure, Result, people, pg};
 use ml_dump::manifest::{self, Manifest};
 use ml_dump::programs::{self, Reach};
+use ml_dump::retention::{Backup, Rules};
 use ml_dump::{Programs, Tally, contents, name};
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ struct Made {
 /// Class Storage for the place of the backup, Database for the server, Config for settings and programs.
 pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     name::check_system(&stage.system)?;
-    let rules = tidy::rules(&stage.settings)?;
+    let rules = Rules::of(&stage.settings, "BACKUP")?;
     let compress = stage.settings.switch("BACKUP_COMPRESSION")?;
     let target = stage.target()?;
     let options = pg::Options { statement_timeout: Some(Duration::ZERO), idle_in_transaction: Some(Duration::ZERO), ..stage.pg_options()? };

@@ -1,11 +1,11 @@
 //! The folder of the backups: what of ours is in it, and removing it.
 
 use crate::plan::Earlier;
-use crate::retention::{Backup, Leftover};
 use jiff::Timestamp;
 use ml_common::Result;
 use ml_common::files;
 use ml_dump::name::Pattern;
+use ml_dump::retention::{Backup, Leftover};
 use ml_dump::{Manifest, Proof, latest};
 use std::collections::BTreeSet;
 use std::io;

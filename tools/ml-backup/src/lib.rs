@@ -13,7 +13,6 @@ mod dump;
 mod folder;
 mod place;
 mod plan;
-mod retention;
 mod snapshot;
 mod tidy;
 

@@ -2,28 +2,13 @@
 
 use crate::folder;
 use crate::place::Place;
-use crate::retention::{self, Decision, Rules};
 use jiff::Timestamp;
 use ml_common::Result;
 use ml_common::exit::Exit;
 use ml_common::record::{Status, Step};
-use ml_common::settings::Settings;
 use ml_common::stage::{Done, Stage};
 use ml_dump::latest::Latest;
-
-/// How long backups are kept, by the settings.
-///
-/// # Errors
-/// Class Config when one is no count.
-pub fn rules(settings: &Settings) -> Result<Rules> {
-    Ok(Rules {
-        days: settings.count("BACKUP_RETENTION_DAYS")?,
-        last: settings.count("BACKUP_KEEP_LAST")?,
-        daily: settings.count("BACKUP_KEEP_DAILY")?,
-        weekly: settings.count("BACKUP_KEEP_WEEKLY")?,
-        monthly: settings.count("BACKUP_KEEP_MONTHLY")?,
-    })
-}
+use ml_dump::retention::{self, Decision, Rules};
 
 /// Shows what a run that began now would keep and remove, once `new` is made.
 ///

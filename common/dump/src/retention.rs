@@ -6,6 +6,8 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use ml_common::Result;
+use ml_common::settings::Settings;
 use std::collections::BTreeMap;
 
 /// A dump of this system in the folder of the backups.
@@ -49,6 +51,18 @@ pub struct Rules {
     pub monthly: u64,
 }
 
+impl Rules {
+    /// The rules of the settings `BACKUP_RETENTION_DAYS`, `BACKUP_KEEP_LAST`, ... when `prefix` is `BACKUP`.
+    ///
+    /// # Errors
+    /// Class Config when one is no count.
+    pub fn of(settings: &Settings, prefix: &str) -> Result<Rules> {
+        let count = |name: &str| settings.count(&format!("{prefix}_{name}"));
+        let (days, last, daily) = (count("RETENTION_DAYS")?, count("KEEP_LAST")?, count("KEEP_DAILY")?);
+        Ok(Rules { days, last, daily, weekly: count("KEEP_WEEKLY")?, monthly: count("KEEP_MONTHLY")? })
+    }
+}
+
 /// What happens to a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
@@ -79,7 +93,7 @@ pub fn plan(backups: &[Backup], pointed: Option<&str>, now: Timestamp, rules: Ru
             reasons.push("there is no good backup".into());
         }
         if rules.days == 0 {
-            reasons.push("all are, as BACKUP_RETENTION_DAYS is 0".into());
+            reasons.push("all are, as no number of days is set".into());
         } else if age <= limit(rules.days) {
             reasons.push(format!("{} days old, kept for {}", days.max(0), rules.days));
         }
