@@ -113,6 +113,12 @@ pub const KEYS: &[Key] = &[
     key("BACKUP_KEEP_WEEKLY", Kind::Count, Some("0"), "The same of weeks."),
     key("BACKUP_KEEP_MONTHLY", Kind::Count, Some("0"), "The same of months."),
     key("BACKUP_COMPRESSION", Kind::Switch, Some("true"), "Whether dumps are compressed."),
+    key(
+        "BACKUP_GLOBALS",
+        Kind::Switch,
+        Some("true"),
+        "Whether the server's roles (with the hashes of their passwords, where the role may read them) and tablespaces are written beside the dump.",
+    ),
     key("VACUUM_ANALYZE", Kind::Switch, Some("true"), "Whether ml-vacuum vacuums and analyses."),
     key(
         "PRUNE_FAILED_PROOFS_DAYS",

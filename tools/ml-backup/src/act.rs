@@ -3,6 +3,7 @@
 use crate::cli::Cli;
 use crate::dump::{self, Dump};
 use crate::folder::{self, Listing};
+use crate::globals;
 use crate::place::{self, Place, Publication};
 use crate::plan;
 use crate::snapshot::{Facts, Sizes, Snapshot};
@@ -55,7 +56,7 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     let options = pg::Options { statement_timeout: Some(Duration::ZERO), idle_in_transaction: Some(Duration::ZERO), ..stage.pg_options()? };
     let mut client = target.connect(&options)?;
     let facts = Facts::read(&mut client)?;
-    let excluded = dump::excluded(&mut client)?;
+    let mut excluded = dump::excluded(&mut client)?;
     drop(client);
     let found = Programs::all(&cli.via.clone().unwrap_or_default(), stage.settings.path_if_set("PG_BIN").as_deref(), &stage.cancel)?;
     let programs = programs::for_dump(&found, facts.major)?;
@@ -76,6 +77,12 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     }
     let Made { file, snapshot, sizes, expected } = means.dump(estimate)?;
     let (sha256, bytes) = verified(stage, programs, &file, &expected)?;
+    let reach = Reach { target: &target, application: &options.application_name };
+    let globals = globals::Means { programs, reach, recipients: None, cancel: &stage.cancel };
+    let globals = globals::make(stage, globals, &place.path, &mut done)?;
+    excluded.extend(globals::missing(globals.as_ref()));
+    let (passwords, beside) =
+        (globals.as_ref().is_some_and(|globals| globals.passwords), globals.as_ref().map(|globals| globals.beside.clone()));
     let manifest = Manifest {
         format: manifest::FORMAT,
         tool: format!("{} {}", stage.tool, env!("CARGO_PKG_VERSION")),
@@ -99,10 +106,16 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
         large_objects: expected.large_objects,
         excluded,
         properties: facts.properties,
+        globals: beside,
+        engine: "pg_dump".into(),
         ..Manifest::default()
     };
     stage.cancel.check()?;
-    let pointer = place::publish(Publication { companions: Vec::new(), dump: file, manifest: &manifest, place: &place })?;
+    let companions = globals.into_iter().map(|globals| globals.file).collect();
+    let pointer = place::publish(Publication { companions, dump: file, manifest: &manifest, place: &place })?;
+    if let Some(beside) = &manifest.globals {
+        globals::report(stage, &place.folder, beside, passwords);
+    }
     report(stage, &manifest, &place);
     if let Some(failure) = pointer {
         unpointed(stage, failure, &mut done);

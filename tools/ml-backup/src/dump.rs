@@ -100,7 +100,7 @@ pub fn excluded(client: &mut postgres::Client) -> Result<Vec<String>> {
         WHERE c.relkind = 'f' ORDER BY 1, 2";
     const UNLOGGED: &str = "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
         WHERE c.relkind = 'r' AND c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery() ORDER BY 1, 2";
-    let mut told = vec!["roles, passwords and tablespaces of the server (pg_dumpall --globals-only)".to_owned()];
+    let mut told = Vec::new();
     for (sql, what) in [(FOREIGN, "rows of the foreign table"), (UNLOGGED, "rows of the unlogged table")] {
         let rows = client.query(sql, &[]).map_err(ml_dump::failed("listing what is not dumped"))?;
         told.extend(rows.iter().map(|row| format!("{what} {}", tables::shown(row.get(0), row.get(1)))));

@@ -11,6 +11,8 @@ mod act;
 mod cli;
 mod dump;
 mod folder;
+mod globals;
+mod output;
 mod place;
 mod plan;
 mod snapshot;

@@ -40,7 +40,7 @@ fn a_ledger_of_the_second_generation() {
     assert_eq!(out.record("step", "verify")["rows"], step["rows"]);
     let name = dump.file_name().unwrap().to_str().unwrap();
     assert!(name.starts_with("mathledger-20") && name.len() == "mathledger-20250108-020000.dump".len(), "{name}");
-    assert_eq!(names(folder.path()).len(), 3, "the dump, its manifest, and the pointer to it");
+    assert_eq!(names(folder.path()).len(), 4, "the dump, its manifest, its globals, and the pointer to it");
     assert_eq!(restored(dump, &["SELECT count(*) FROM statements", "SELECT count(*) FROM proofs WHERE success"]), [7, 3]);
     assert!(out.end()["summary"].as_str().unwrap().contains("verified"));
 }

@@ -163,7 +163,7 @@ fn somebody_who_changes_a_table_at_this_moment_is_let_through() {
     });
     let out = tool.wait().expect_code(0);
     assert_eq!(dumps(folder.path()).len(), 1);
-    assert_eq!(names(folder.path()).len(), 3, "{}", out.stdout);
+    assert_eq!(names(folder.path()).len(), 4, "{}", out.stdout);
 }
 
 #[test]

@@ -50,7 +50,9 @@ pub fn fake_bin(instead: &str) -> TempDir {
     let folder = TempDir::new().unwrap();
     let real = ml_tests::Cluster::shared().bin().display().to_string();
     script(folder.path(), "pg_dump", &format!("REAL={real}\n[ \"$1\" = --version ] && exec \"$REAL/pg_dump\" --version\n{instead}"));
-    std::os::unix::fs::symlink(format!("{real}/pg_restore"), folder.path().join("pg_restore")).unwrap();
+    for name in ["pg_restore", "pg_dumpall"] {
+        std::os::unix::fs::symlink(format!("{real}/{name}"), folder.path().join(name)).unwrap();
+    }
     folder
 }
 
