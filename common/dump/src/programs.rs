@@ -152,6 +152,11 @@ impl Programs {
         command
     }
 
+    /// Whether `name`, which only installations of a server have, is beside them on this machine.
+    pub fn has(&self, name: &str) -> bool {
+        self.on_this_machine() && self.bin.join(executable(name)).is_file()
+    }
+
     /// Whether they run on this machine and so can open its files.
     pub fn on_this_machine(&self) -> bool {
         self.via == Via::Host

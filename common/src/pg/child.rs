@@ -60,6 +60,45 @@ impl Target {
     }
 }
 
+impl Target {
+    /// The same as a URL, with the password, for the environment (never the command line) of a child that reads DATABASE_URL. Only the first
+    /// host is in it.
+    pub fn url(&self) -> String {
+        let encoded = |text: &str| {
+            text.bytes().fold(String::new(), |mut out, byte| {
+                if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                    out.push(char::from(byte));
+                } else {
+                    out.push_str(&format!("%{byte:02X}"));
+                }
+                out
+            })
+        };
+        let password = self.password().map(|password| format!(":{}", encoded(&password))).unwrap_or_default();
+        let login = format!("{}{password}@", encoded(&self.user));
+        let (host, port) = (self.host(), self.port());
+        let socket = matches!(self.hosts.first(), Some(Host { place: Place::Socket(_), .. }));
+        let mut parameters = Vec::new();
+        let authority = if socket {
+            parameters.extend([format!("host={}", encoded(&host)), format!("port={port}")]);
+            login
+        } else if host.contains(':') {
+            format!("{login}[{host}]:{port}")
+        } else {
+            format!("{login}{}:{port}", encoded(&host))
+        };
+        if !socket {
+            parameters.push(format!("sslmode={}", self.tls.mode.name()));
+            if let Roots::File(path) = &self.tls.roots
+                && path.exists()
+            {
+                parameters.push(format!("sslrootcert={}", encoded(&path.display().to_string())));
+            }
+        }
+        format!("postgresql://{authority}/{}?{}", encoded(&self.database), parameters.join("&"))
+    }
+}
+
 fn session_name(session: Session) -> Option<&'static str> {
     match session {
         Session::Any => None,
@@ -68,5 +107,31 @@ fn session_name(session: Session) -> Option<&'static str> {
         Session::Primary => Some("primary"),
         Session::Standby => Some("standby"),
         Session::PreferStandby => Some("prefer-standby"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_leads_to_the_same_place() {
+        let none = |_: &str| None;
+        for url in [
+            "postgresql://ml:p%40ss%20w@localhost:5433/a%20b?sslmode=require",
+            "postgresql://ml@[::1]:5433/x",
+            "postgresql://ml:pw@%2Fvar%2Ftmp%2Fs:6000/x",
+            "host=/var/tmp/s port=6000 user=o'x dbname=d=1",
+        ] {
+            let url = url.replace("o'x", "o");
+            let target = Target::resolve(Some(&url), &none).unwrap();
+            let again = Target::resolve(Some(&target.url()), &none).unwrap();
+            assert_eq!(
+                (again.describe(), again.password(), again.tls.mode, again.is_local()),
+                (target.describe(), target.password(), target.tls.mode, target.is_local()),
+                "{}",
+                target.url()
+            );
+        }
     }
 }

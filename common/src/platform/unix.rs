@@ -80,6 +80,59 @@ fn signal_child(pid: u32, signal: rustix::process::Signal) {
     }
 }
 
+/// A user that is not root, for a server that refuses to run as root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    uid: u32,
+    gid: u32,
+}
+
+impl Account {
+    /// The account for a PostgreSQL server that this process starts: `postgres`, or `nobody`. `None` when this process is not root and its own
+    /// user will do.
+    ///
+    /// # Errors
+    /// When this process is root and there is neither.
+    pub fn for_server() -> io::Result<Option<Account>> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(None);
+        }
+        let id = |what: &str, name: &str| {
+            let output = Command::new("id").args([what, name]).stderr(std::process::Stdio::null()).output().ok()?;
+            String::from_utf8(output.stdout).ok()?.trim().parse::<u32>().ok()
+        };
+        let found = ["postgres", "nobody"].into_iter().find_map(|name| Some(Account { uid: id("-u", name)?, gid: id("-g", name)? }));
+        found.map(Some).ok_or_else(|| io::Error::other("there is neither a user postgres nor a user nobody"))
+    }
+
+    /// Gives it a file or folder.
+    ///
+    /// # Errors
+    /// As of `chown`.
+    pub fn own(self, path: &Path) -> io::Result<()> {
+        std::os::unix::fs::chown(path, Some(self.uid), Some(self.gid))
+    }
+
+    /// The child is going to run as this user.
+    pub fn run(self, command: &mut Command) {
+        command.uid(self.uid).gid(self.gid);
+    }
+}
+
+/// Whether this process made the folder, and nobody has put a link in its place.
+pub fn own_folder(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw())
+}
+
+/// Lets other users pass through a folder, but not look into it.
+///
+/// # Errors
+/// As of `chmod`.
+pub fn let_through(path: &Path) -> io::Result<()> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o711))
+}
+
 /// Memory that is free for this process, in bytes; `None` where the system does not say.
 pub fn free_memory() -> Option<u64> {
     let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();

@@ -68,6 +68,46 @@ pub fn kill_child(pid: u32) {
     end_child(pid);
 }
 
+/// A user for a server that refuses to run with an administrator's rights; PostgreSQL's own programs give them up themselves here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Account {}
+
+impl Account {
+    /// None is needed.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn for_server() -> io::Result<Option<Account>> {
+        Ok(None)
+    }
+
+    /// Gives it a file or folder.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn own(self, _path: &Path) -> io::Result<()> {
+        match self {}
+    }
+
+    /// The child is going to run as this user.
+    pub fn run(self, _command: &mut Command) {
+        match self {}
+    }
+}
+
+/// Whether it is a folder and no link.
+pub fn own_folder(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
+}
+
+/// Permissions are access lists here.
+///
+/// # Errors
+/// Never.
+pub fn let_through(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// Memory that is free for this process, in bytes; `None`: it is not asked.
 pub fn free_memory() -> Option<u64> {
     None

@@ -4,14 +4,24 @@
 //! ml-backup upstream has just made. `PATH --target DB` restores beside DB, verifies, and only then swaps the names; the old database is kept
 //! until `--drop-old DB`.
 //!
-//! Steps: `validate` (the file against its manifest), `plan`, `create`, `load`, `load.rights`, `analyze`, `swap`, `drop`, and
-//! `drop.DATABASE` for what earlier runs left. Checks: `verify.counts`, `verify.base-theory`, `verify.chain`, `verify.theorems`; one that is
-//! crit makes the exit code 4, as the backup is not what it should be. A dump without manifest is a warning, exit code 1.
+//! `--to-database NAME` restores beside, whole or in part, and swaps nothing. `clean` removes what runs that were killed have left.
+//!
+//! Steps: `validate` (the file against its manifest), `plan`, `cluster` (the private server of a drill), `create`, `load`, `load.rights`,
+//! `analyze`, `swap`, `drop`, `proof` (the evidence of a drill), `drop.DATABASE` and `clean.NAME` for what earlier runs left. Checks:
+//! `verify.counts`, `verify.fingerprints`, `verify.sequences`, `verify.indexes`, `verify.constraints`, `verify.base-theory`, `verify.chain`,
+//! `verify.theorems`, `check-command`; one that is crit makes the exit code 4, as the backup is not what it should be. A dump without manifest
+//! is a warning, exit code 1.
 
+mod beside;
+mod check_command;
+mod clean;
 mod cli;
+mod cluster;
+mod drill;
 mod drop_old;
 mod facts;
 mod load;
+mod part;
 mod plan;
 mod scratch;
 mod server;

@@ -3,6 +3,7 @@
 //! Rights come last and apart: a GRANT to a role that is gone, or a comment on an extension that belongs to the administrator, must not keep the
 //! rows from being restored, and must not pass unsaid either.
 
+use crate::part::Part;
 use crate::plan::conninfo;
 use crate::server::Server;
 use crate::source::Source;
@@ -31,10 +32,16 @@ pub struct Load<'a> {
     pub owners: bool,
     /// Whether it is for a drill: no publications and subscriptions, which would reach beyond the database.
     pub drill: bool,
+    /// Whether the server has the tablespaces of the dump.
+    pub tablespaces: bool,
+    /// All or nothing, over one connection: for a database that has something in it already.
+    pub single: bool,
+    /// What of it.
+    pub part: &'a Part,
 }
 
 impl Load<'_> {
-    /// Loads everything but rights; the first error ends it.
+    /// Loads everything that is wanted but rights; the first error ends it.
     ///
     /// # Errors
     /// Class Storage when the archive is at fault, else Database; and those of [`child::run`].
@@ -44,7 +51,7 @@ impl Load<'_> {
         if self.drill {
             command.args(["--no-publications", "--no-subscriptions"]);
         }
-        let list = self.listed(&source.archive, |entry| !is_right(entry, self.server.superuser))?;
+        let list = self.listed(&source.archive, |entry| !is_right(entry, self.server.superuser) && self.part.wants(entry))?;
         let (ok, said) = self.run(command, list.as_ref(), source, cancel)?;
         if ok { Ok(()) } else { Err(explain(&said)) }
     }
@@ -54,11 +61,11 @@ impl Load<'_> {
     /// # Errors
     /// Those of [`child::run`].
     pub fn rights(&self, source: &Source, cancel: &Cancel) -> Result<Vec<String>> {
-        let superuser = self.server.superuser;
-        if !source.archive.entries.iter().any(|entry| is_right(entry, superuser)) {
+        let wanted = |entry: &Entry| !self.part.data_only && is_right(entry, self.server.superuser) && self.part.wants(entry);
+        if !source.archive.entries.iter().any(wanted) {
             return Ok(Vec::new());
         }
-        let Some(list) = self.listed(&source.archive, |entry| is_right(entry, superuser))? else {
+        let Some(list) = self.listed(&source.archive, wanted)? else {
             return Ok(vec!["rights are not restored through a container".into()]);
         };
         let (ok, said) = self.run(self.command(), Some(&list), source, cancel)?;
@@ -80,6 +87,21 @@ impl Load<'_> {
         if !self.owners {
             command.arg("--no-owner");
         }
+        if !self.tablespaces {
+            command.arg("--no-tablespaces");
+        }
+        if self.single {
+            command.arg("--single-transaction");
+        }
+        match self.part {
+            Part { schema_only: true, .. } => drop(command.arg("--schema-only")),
+            Part { data_only: true, .. } => drop(command.arg("--data-only")),
+            _ => {}
+        }
+        // Only a superuser may load rows whose foreign keys point to rows that come later.
+        if self.part.data_only && self.server.superuser {
+            command.arg("--disable-triggers");
+        }
         command
     }
 
@@ -88,7 +110,9 @@ impl Load<'_> {
         if !self.programs.on_this_machine() {
             return Ok(None);
         }
-        let text: String = archive.entries.iter().filter(|entry| wanted(entry)).map(|entry| format!("{};\n", entry.id)).collect();
+        let mut entries: Vec<&Entry> = archive.entries.iter().filter(|entry| wanted(entry)).collect();
+        entries.sort_by_key(|entry| self.part.rank(entry));
+        let text: String = entries.iter().map(|entry| format!("{};\n", entry.id)).collect();
         let file = NamedTempFile::new().and_then(|mut file| file.write_all(text.as_bytes()).map(|()| file));
         file.map(Some).or_fail(Class::General, || "writing the list of what to restore")
     }
@@ -99,7 +123,10 @@ impl Load<'_> {
             command.arg("--use-list").arg(list.path());
         }
         let stdin = if self.programs.on_this_machine() {
-            command.arg(format!("--jobs={}", self.jobs)).arg(&source.path);
+            if !self.single {
+                command.arg(format!("--jobs={}", self.jobs));
+            }
+            command.arg(&source.path);
             Stdio::null()
         } else {
             contents::open(&source.path)?

@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use ml_common::files::name_stamp;
-use ml_dump::{name, quoted};
+use ml_dump::{Archive, name, quoted};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The longest name of a database, in bytes.
@@ -32,12 +33,17 @@ pub fn scratch(system: &str, at: Timestamp, unique: u32) -> String {
     with_suffix(system, &format!("_scratch_{}_{unique:08x}", stamp(at)))
 }
 
+/// When the scratch database of that name was made; `None` when it is none of this system's.
+pub fn scratch_made(system: &str, database: &str) -> Option<Timestamp> {
+    let (before, unique) = database.rsplit_once('_')?;
+    let unique = u32::from_str_radix(unique, 16).ok()?;
+    let at = before.len().checked_sub(15).and_then(|start| before.get(start..)).and_then(name::stamp)?;
+    (scratch(system, at, unique) == database).then_some(at)
+}
+
 /// Whether `database` is a scratch database that a killed run of this system left more than a day ago.
 pub fn is_stale_scratch(system: &str, database: &str, now: Timestamp) -> bool {
-    let Some((before, unique)) = database.rsplit_once('_') else { return false };
-    let Ok(unique) = u32::from_str_radix(unique, 16) else { return false };
-    let at = before.len().checked_sub(15).and_then(|start| before.get(start..)).and_then(name::stamp);
-    at.is_some_and(|at| scratch(system, at, unique) == database && now.duration_since(at) > STALE)
+    scratch_made(system, database).is_some_and(|at| now.duration_since(at) > STALE)
 }
 
 /// What a database is called that stands aside.
@@ -57,6 +63,14 @@ impl Aside {
             Aside::Old => "old",
         };
         with_suffix(database, &format!("_{word}_{}", stamp(at)))
+    }
+
+    /// The database that `name` stands aside of, as far as its name is known, and what it is; for a name in the form of ours.
+    pub fn of(name: &str) -> Option<(&str, Aside)> {
+        let (before, at) = name.split_at_checked(name.len().checked_sub(15)?)?;
+        name::stamp(at)?;
+        let kinds = [("_restore_", Aside::New), ("_old_", Aside::Old)];
+        kinds.into_iter().find_map(|(word, aside)| Some((before.strip_suffix(word).filter(|of| !of.is_empty())?, aside)))
     }
 
     /// What `name` is beside `database`, if anything of ours.
@@ -86,6 +100,25 @@ pub fn needed(known: Option<u64>, text_bytes: Option<u64>) -> Option<u64> {
 /// How long loading is going to take, roughly.
 pub fn load_time(text_bytes: u64) -> Duration {
     Duration::from_secs(2 + text_bytes / LOAD_RATE)
+}
+
+/// The roles that a server needs for this archive: those that policies are for, and, as they cost nothing, the owners.
+pub fn roles(archive: &Archive) -> BTreeSet<String> {
+    let policies = archive.entries.iter().filter(|entry| entry.desc == "POLICY").flat_map(|entry| policy_roles(&entry.defn));
+    archive.owners().into_iter().map(str::to_owned).chain(policies).collect()
+}
+
+/// The roles of `CREATE POLICY p ON t FOR ALL TO a, "b c" USING (...)`.
+fn policy_roles(statement: &str) -> Vec<String> {
+    let ends = [" USING (", " WITH CHECK ("].into_iter().filter_map(|end| statement.find(end)).min();
+    let head = &statement[..ends.unwrap_or(statement.len())];
+    let Some((_, list)) = head.rsplit_once(" TO ") else { return Vec::new() };
+    let names = list.trim_end_matches([';', '\n']).split(", ").map(str::trim);
+    let bare = |name: &str| match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => name.to_owned(),
+    };
+    names.map(bare).filter(|name| !name.is_empty() && name != "PUBLIC").collect()
 }
 
 /// The argument of `pg_restore --dbname`: a connection string, so that a name with an equals sign is not taken for one.
@@ -152,6 +185,11 @@ mod tests {
             assert_eq!(Aside::parse("db", other), None, "{other}");
         }
         assert_eq!(Aside::parse("db_old_20250108_020000", "db_old_20250108_020000"), None);
+        assert_eq!(Aside::of("db_old_20250108_020000"), Some(("db", Aside::Old)));
+        assert_eq!(Aside::of("a_old_b_restore_20250108_020000"), Some(("a_old_b", Aside::New)));
+        for other in ["_old_20250108_020000", "db_old_20251308_020000", "db_older_20250108_020000", "db", "20250108_020000"] {
+            assert_eq!(Aside::of(other), None, "{other}");
+        }
     }
 
     #[test]
@@ -169,6 +207,15 @@ mod tests {
         assert_eq!((needed(Some(7), None), needed(None, None)), (Some(7), None));
         assert_eq!(load_time(0), Duration::from_secs(2));
         assert_eq!(load_time(150 << 20), Duration::from_secs(12));
+    }
+
+    #[test]
+    fn policies_name_their_roles() {
+        let roles = policy_roles("CREATE POLICY p ON public.t FOR SELECT TO app, \"it\"\"s me\" USING ((a > 0));\n");
+        assert_eq!(roles, ["app", "it\"s me"]);
+        assert_eq!(policy_roles("CREATE POLICY p ON public.t TO app WITH CHECK (true);\n"), ["app"]);
+        assert_eq!(policy_roles("CREATE POLICY p ON public.t TO app;\n"), ["app"]);
+        assert_eq!(policy_roles("CREATE POLICY p ON public.t USING ((a = ' TO x'::text));\n"), Vec::<String>::new());
     }
 
     #[test]

@@ -1,22 +1,26 @@
 //! The recovery drill: restore, verify, drop.
 
+use crate::check_command;
 use crate::cli::Cli;
+use crate::cluster::{self, Cluster};
+use crate::drill::Drill;
 use crate::load::Load;
+use crate::part::Part;
 use crate::plan;
 use crate::server::{self, Server};
 use crate::source::{Source, millis};
 use crate::temporary::{Temporary, drop_database};
-use crate::verify::{self, Verdict};
+use crate::verify::{self, Expected};
 use jiff::Timestamp;
-use ml_common::exit::Exit;
 use ml_common::people::{self, human_bytes};
 use ml_common::record::{Status, Step};
 use ml_common::stage::{Done, Stage};
 use ml_common::{Class, Failure, Result};
-use ml_dump::Properties;
 use ml_dump::contents::Contents;
+use ml_dump::{Programs, Properties, failed, quoted};
 use postgres::Client;
 use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
 use std::time::Instant;
 
 /// Runs the drill.
@@ -29,7 +33,7 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
         return Ok(skipped(stage, why));
     }
     let began = Instant::now();
-    let source = Source::open(cli)?;
+    let source = Source::open(cli, stage)?;
     if stage.dry_run {
         source.report(stage, None, began);
         for (id, what) in [("create", "make a scratch database"), ("load", "restore into it"), ("drop", "drop it, verified")] {
@@ -40,29 +44,78 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
             ..Done::ok(format!("would restore {} into a scratch database and verify it", source.name()))
         });
     }
-    let (server, mut client) = Server::open(cli, stage)?;
-    let programs = source.programs(cli, stage, server.major)?;
+    let found = source.found(cli, stage)?;
+    // Dropped last: the connections to it are closed by then.
+    let cluster = cli.cluster.as_ref().map(|root| private(stage, &found, &source, root.as_deref())).transpose()?;
+    let (server, mut client) = match &cluster {
+        Some(cluster) => Server::at(cluster.target()?, stage, None)?,
+        None => Server::open(cli, stage)?,
+    };
+    let programs = source.programs(&found, server.major)?;
     // With a manifest the loading reads every byte that the hash has vouched for; without, the file itself has to say what to expect.
     let contents = if source.manifest.is_none() { Some(source.read(&programs, &stage.cancel)?) } else { None };
     source.report(stage, contents.as_ref(), began);
-    drop_stale(stage, &server, &mut client)?;
+    match &cluster {
+        Some(_) => roles(&mut client, &source)?,
+        None => drop_stale(stage, &server, &mut client)?,
+    }
     room(cli, &server, &mut client, &source, contents.as_ref())?;
     let temporary = create(stage, &server, &mut client, &source.properties()?)?;
-    let jobs = jobs(cli);
-    let load = Load { programs: &programs, server: &server, database: &temporary.name, jobs, owners: false, drill: true };
-    loaded(stage, &load, &source)?;
-    let verdict = {
-        let mut scratch = server.connect(&temporary.name)?;
-        let _hook = stage.cancel.when_set(server.canceller(&scratch));
-        let verdict = verify::verify(stage, &mut scratch, &source.expected(contents.as_ref()), cli.sample);
-        stage.cancel.check()?;
-        verdict?
+    let tablespaces = cluster.is_none();
+    let load = Load {
+        programs: &programs,
+        server: &server,
+        database: &temporary.name,
+        jobs: jobs(cli),
+        owners: false,
+        drill: true,
+        tablespaces,
+        single: false,
+        part: &Part::default(),
     };
+    loaded(stage, &load, &source)?;
+    let expected = Expected {
+        tally: &source.expected(contents.as_ref()),
+        whole: true,
+        manifest: source.manifest.as_ref(),
+        archive: Some(&source.archive),
+        sample: cli.sample(),
+        jobs: jobs(cli),
+    };
+    let verdict = verify::verify(stage, &server, &temporary.name, &expected)?;
+    let command = match &cli.check_command {
+        Some(text) if verdict.is_good() => Some(check_command::run(stage, &server, &temporary.name, text, cli.check_timeout)?),
+        _ => None,
+    };
+    let proven = Timestamp::now();
     let (name, dropping) = (temporary.name.clone(), Instant::now());
     temporary.drop_now()?;
     let summary = format!("{name} is gone");
     stage.step(Status::Ok, Step { id: "drop".into(), summary, duration_ms: Some(millis(dropping)), ..Step::default() });
-    Ok(done(&source, &verdict, began))
+    let drill = Drill { source: &source, verdict, command, began };
+    Ok(drill.done(stage, server.major, proven))
+}
+
+/// A private server for this drill, told as a step.
+fn private<'a>(stage: &Stage, found: &'a [Programs], source: &Source, root: Option<&Path>) -> Result<Cluster<'a>> {
+    let began = Instant::now();
+    let programs = cluster::programs(found, source.major(), source.archive.oldest_reader())?;
+    let cluster = Cluster::start(programs, root.unwrap_or(&cluster::default_root()), stage)?;
+    let summary = format!("a private server of PostgreSQL {}", programs.version);
+    stage.step(Status::Ok, Step { id: "cluster".into(), summary, duration_ms: Some(millis(began)), ..Step::default() });
+    Ok(cluster)
+}
+
+/// The roles that the dump's policies and rights name, which a new server does not have.
+fn roles(client: &mut Client, source: &Source) -> Result<()> {
+    for role in plan::roles(&source.archive) {
+        let there =
+            client.query_opt("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", &[&role]).map_err(failed("looking up roles"))?;
+        if there.is_none() {
+            client.batch_execute(&format!("CREATE ROLE {}", quoted(&role))).map_err(failed(format_args!("making the role {role}")))?;
+        }
+    }
+    Ok(())
 }
 
 fn skipped(stage: &Stage, why: &str) -> Done {
@@ -70,24 +123,6 @@ fn skipped(stage: &Stage, why: &str) -> Done {
         stage.step(Status::Skipped, Step { id: id.into(), reason: Some(why.to_owned()), summary: why.to_owned(), ..Step::default() });
     }
     Done::skipped(why)
-}
-
-fn done(source: &Source, verdict: &Verdict, began: Instant) -> Done {
-    let took = format!("{:.1} s", began.elapsed().as_secs_f64());
-    let told = verdict.told.join(", ");
-    let name = source.name();
-    let mut done = Done::ok(format!("{name} restored into a scratch database and verified in {took}: {told}"))
-        .metric("rows", verdict.rows)
-        .metric("restore_ms", millis(began));
-    if !verdict.is_good() {
-        done.summary = format!("{name} was restored in {took} but does not check out: {told}");
-        done.hint = Some("the checks above say what is wrong".into());
-        (done.exit, done.status) = (Class::Storage.exit(), Some(Status::Crit));
-    } else if source.manifest.is_none() {
-        done.reason = Some("it has no manifest to be held against".into());
-        (done.exit, done.status) = (Exit::GENERAL, Some(Status::Warn));
-    }
-    done
 }
 
 /// A copy that fills the disk of a working server would do more harm than a bad backup.

@@ -50,7 +50,15 @@ impl Server {
     /// # Errors
     /// Class Database, also when the role may not make databases; Locked while another restore is at work.
     pub fn open(cli: &Cli, stage: &Stage) -> Result<(Server, Client)> {
-        let maintenance = cli.maintenance(stage)?;
+        let lock = cli.lock_name(stage);
+        Server::at(cli.maintenance(stage)?, stage, (!stage.dry_run).then_some(lock.as_str()))
+    }
+
+    /// The same for another server, with the lock of that name.
+    ///
+    /// # Errors
+    /// As [`Server::open`].
+    pub fn at(maintenance: Target, stage: &Stage, lock: Option<&str>) -> Result<(Server, Client)> {
         let options = pg::Options { statement_timeout: Some(Duration::ZERO), ..stage.pg_options()? };
         let mut client =
             maintenance.connect(&options).map_err(|failure| failure.hint("--maintenance-db names another database to connect to"))?;
@@ -62,7 +70,7 @@ impl Server {
             return Err(Failure::new(Class::Database, format!("the role {role} may not create databases"))
                 .hint(format!("ALTER ROLE {role} CREATEDB, or connect as a role that may")));
         }
-        let lock = if stage.dry_run { None } else { Some(pg::lock::try_lock(&maintenance, &cli.lock_name(stage), &stage.run)?) };
+        let lock = lock.map(|name| pg::lock::try_lock(&maintenance, name, &stage.run)).transpose()?;
         Ok((Server { maintenance, options, _lock: lock, major: number.unsigned_abs() / 10_000, superuser: flag(2)? }, client))
     }
 
@@ -77,6 +85,14 @@ impl Server {
     /// Class Database.
     pub fn connect(&self, database: &str) -> Result<Client> {
         self.target(database).connect(&self.options)
+    }
+
+    /// Takes another lock.
+    ///
+    /// # Errors
+    /// Class Locked when it is taken.
+    pub fn lock(&self, name: &str, run: &str) -> Result<pg::lock::Guard> {
+        pg::lock::try_lock(&self.maintenance, name, run)
     }
 
     /// A hook that cancels what `client` is running.

@@ -32,9 +32,9 @@ impl Source {
     ///
     /// # Errors
     /// Class Storage when it is missing, damaged, or not what manifest or stream say.
-    pub fn open(cli: &Cli) -> Result<Source> {
-        let (given, streamed) = match (&cli.path, &cli.streamed) {
-            (Some(path), _) => (path.clone(), None),
+    pub fn open(cli: &Cli, stage: &Stage) -> Result<Source> {
+        let (given, streamed) = match (cli.given(stage)?, &cli.streamed) {
+            (Some(path), _) => (path, None),
             (None, Some(streamed)) => (streamed.path.clone(), streamed.sha256.as_deref()),
             (None, None) => return Err(Failure::new(Class::Usage, "no dump is named")),
         };
@@ -59,13 +59,25 @@ impl Source {
         Ok(Source { bytes: *bytes, path, manifest, archive: archive? })
     }
 
-    /// Programs that can read it and suit the server.
+    /// All programs that there are.
     ///
     /// # Errors
-    /// Those of [`Programs::all`] and [`programs::for_restore`].
-    pub fn programs(&self, cli: &Cli, stage: &Stage, server: u32) -> Result<Programs> {
-        let found = Programs::all(&cli.via.clone().unwrap_or_default(), stage.settings.path_if_set("PG_BIN").as_deref(), &stage.cancel)?;
-        programs::for_restore(&found, self.archive.oldest_reader(), server).cloned()
+    /// Those of [`Programs::all`].
+    pub fn found(&self, cli: &Cli, stage: &Stage) -> Result<Vec<Programs>> {
+        Programs::all(&cli.via.clone().unwrap_or_default(), stage.settings.path_if_set("PG_BIN").as_deref(), &stage.cancel)
+    }
+
+    /// Those that can read it and suit the server.
+    ///
+    /// # Errors
+    /// Those of [`programs::for_restore`].
+    pub fn programs(&self, found: &[Programs], server: u32) -> Result<Programs> {
+        programs::for_restore(found, self.archive.oldest_reader(), server).cloned()
+    }
+
+    /// Major version of the server that was dumped.
+    pub fn major(&self) -> Option<u32> {
+        programs::Version::parse(&self.archive.server).map(|version| version.major)
     }
 
     /// Reads the archive to its last byte and holds its rows against the manifest.

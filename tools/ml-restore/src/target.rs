@@ -4,13 +4,14 @@ use crate::cli::Cli;
 use crate::drop_old::force;
 use crate::facts::Facts;
 use crate::load::Load;
+use crate::part::Part;
 use crate::plan::{self, Aside};
 use crate::scratch::{jobs, loaded};
 use crate::server::{self, Server, Session};
 use crate::source::{Source, millis};
 use crate::swap::Swap;
 use crate::temporary::Temporary;
-use crate::verify::{self, Verdict};
+use crate::verify::{self, Expected, Verdict};
 use jiff::Timestamp;
 use ml_common::exit::Exit;
 use ml_common::people;
@@ -28,9 +29,9 @@ use std::time::Instant;
 /// Class Storage when the dump is at fault, Database when the server is or sessions are in the way, Usage when nobody can be asked.
 pub fn act(cli: &Cli, stage: &Stage, database: &str) -> Result<Done> {
     let began = Instant::now();
-    let source = Source::open(cli)?;
+    let source = Source::open(cli, stage)?;
     let (server, mut client) = Server::open(cli, stage)?;
-    let programs = source.programs(cli, stage, server.major)?;
+    let programs = source.programs(&source.found(cli, stage)?, server.major)?;
     let contents = source.read(&programs, &stage.cancel)?;
     source.report(stage, Some(&contents), began);
     let facts = Facts::gather(cli, &server, &mut client, database, &source, &contents)?;
@@ -114,10 +115,20 @@ impl Job<'_> {
     /// Loads the database `new`, brings its statistics up to date, and verifies it. Says also whether all rights were given.
     fn fill(&self, new: &str) -> Result<(Verdict, bool)> {
         let (stage, cancel) = (self.stage, &self.stage.cancel);
-        let load =
-            Load { programs: self.programs, server: self.server, database: new, jobs: jobs(self.cli), owners: self.owners, drill: false };
+        let part = Part::default();
+        let load = Load {
+            programs: self.programs,
+            server: self.server,
+            database: new,
+            jobs: jobs(self.cli),
+            owners: self.owners,
+            drill: false,
+            tablespaces: true,
+            single: false,
+            part: &part,
+        };
         loaded(stage, &load, self.source)?;
-        let complete = self.rights(&load)?;
+        let complete = rights(stage, &load, self.source)?;
         let mut client = self.server.connect(new)?;
         let _hook = cancel.when_set(self.server.canceller(&client));
         let began = Instant::now();
@@ -126,26 +137,38 @@ impl Job<'_> {
         analyzed?;
         let summary = "statistics for the planner".to_owned();
         stage.step(Status::Ok, Step { id: "analyze".into(), summary, duration_ms: Some(millis(began)), ..Step::default() });
-        let verdict = verify::verify(stage, &mut client, &self.source.expected(Some(self.contents)), self.cli.sample);
-        cancel.check()?;
-        Ok((verdict?, complete))
-    }
-
-    fn rights(&self, load: &Load<'_>) -> Result<bool> {
-        let began = Instant::now();
-        let refused = load.rights(self.source, &self.stage.cancel)?;
-        let mut step = Step { id: "load.rights".into(), duration_ms: Some(millis(began)), ..Step::default() };
-        let Some(first) = refused.first() else {
-            step.summary = "all rights given".into();
-            self.stage.step(Status::Ok, step);
-            return Ok(true);
+        drop(client);
+        let tally = self.source.expected(Some(self.contents));
+        let expected = Expected {
+            tally: &tally,
+            whole: true,
+            manifest: self.source.manifest.as_ref(),
+            archive: Some(&self.source.archive),
+            sample: self.cli.sample(),
+            jobs: jobs(self.cli),
         };
-        step.summary = format!("{} rights or comments could not be restored: {first}", refused.len());
-        step.hint = Some("make the missing roles, or restore as a superuser; or GRANT by hand what pg_restore -l shows as ACL".into());
-        step.error_class = Some("database".into());
-        self.stage.step(Status::Warn, step);
-        Ok(false)
+        Ok((verify::verify(stage, self.server, new, &expected)?, complete))
     }
+}
+
+/// Restores the rights, and says whether all of them could be.
+///
+/// # Errors
+/// Those of [`Load::rights`].
+pub fn rights(stage: &Stage, load: &Load<'_>, source: &Source) -> Result<bool> {
+    let began = Instant::now();
+    let refused = load.rights(source, &stage.cancel)?;
+    let mut step = Step { id: "load.rights".into(), duration_ms: Some(millis(began)), ..Step::default() };
+    let Some(first) = refused.first() else {
+        step.summary = "all rights given".into();
+        stage.step(Status::Ok, step);
+        return Ok(true);
+    };
+    step.summary = format!("{} rights or comments could not be restored: {first}", refused.len());
+    step.hint = Some("make the missing roles, or restore as a superuser; or GRANT by hand what pg_restore -l shows as ACL".into());
+    step.error_class = Some("database".into());
+    stage.step(Status::Warn, step);
+    Ok(false)
 }
 
 /// What is going to be refused is refused before the hours of loading.
