@@ -166,6 +166,15 @@ impl Client {
         self.send("POST", url, headers, body)
     }
 
+    /// A request of any method, redirects followed by GET alone; only GET, HEAD, PUT and DELETE, which may arrive twice, are sent again when no
+    /// answer came. Headers must not hold `content-length`.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub fn request(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Response> {
+        self.send(method, url, headers, body)
+    }
+
     fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Response> {
         let uri = parse(url)?;
         let mut attempt = 1;
@@ -194,12 +203,13 @@ impl Client {
         }
         let proxy = self.proxies.choose(uri).map_err(Missed::Request)?;
         let start = Instant::now();
-        let answer = if method == "GET" {
+        let redirects = if method == "GET" { self.agent.config().max_redirects() } else { 0 };
+        let answer = if matches!(method, "GET" | "HEAD" | "DELETE") {
             let request = request.body(()).map_err(|error| Missed::Request(header_failure(&error)))?;
-            self.agent.run(self.agent.configure_request(request).proxy(proxy).build())
+            self.agent.run(self.agent.configure_request(request).proxy(proxy).max_redirects(redirects).build())
         } else {
             let request = request.body(body).map_err(|error| Missed::Request(header_failure(&error)))?;
-            self.agent.run(self.agent.configure_request(request).proxy(proxy).max_redirects(0).build())
+            self.agent.run(self.agent.configure_request(request).proxy(proxy).max_redirects(redirects).build())
         };
         self.read(answer?, start)
     }

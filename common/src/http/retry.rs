@@ -19,7 +19,7 @@ pub(super) fn after_answer(response: &Response, attempt: u32, options: &Options,
     }
 }
 
-/// The pause before another attempt, or `None`. A POST that may have arrived is not repeated.
+/// The pause before another attempt, or `None`. A request that may have arrived is repeated only when twice is as good as once.
 pub(super) fn after_error(error: &Error, method: &str, attempt: u32, options: &Options) -> Option<Duration> {
     let never_sent = match error {
         Error::Timeout(Timeout::Resolve | Timeout::Connect) | Error::HostNotFound | Error::ConnectionFailed => true,
@@ -27,7 +27,7 @@ pub(super) fn after_error(error: &Error, method: &str, attempt: u32, options: &O
         _ => false,
     };
     let lost = matches!(error, Error::Timeout(_) | Error::Io(_)) && tls(error).is_none();
-    (never_sent || (lost && method == "GET")).then(|| backoff(attempt, options))
+    (never_sent || (lost && matches!(method, "GET" | "HEAD" | "PUT" | "DELETE"))).then(|| backoff(attempt, options))
 }
 
 /// `Retry-After`: seconds or an HTTP date.
@@ -130,6 +130,7 @@ mod tests {
         let slow = Error::Timeout(Timeout::RecvResponse);
         for (error, get, post) in [(&refused, true, true), (&cut, true, false), (&slow, true, false), (&Error::HostNotFound, true, true)] {
             assert_eq!(after_error(error, "GET", 1, &options).is_some(), get, "{error}");
+            assert_eq!(after_error(error, "PUT", 1, &options).is_some(), get, "{error}");
             assert_eq!(after_error(error, "POST", 1, &options).is_some(), post, "{error}");
         }
         assert!(after_error(&Error::Tls("no"), "GET", 1, &options).is_none());

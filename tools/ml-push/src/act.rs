@@ -29,7 +29,8 @@ pub fn destination(cli: &Cli, stage: &Stage) -> Result<Destination> {
         }
         None => {
             let text = stage.settings.get("PUSH_TO").ok_or_else(|| {
-                Failure::new(Class::Usage, "no destination is named").hint("name one, such as s3://bucket/prefix or a folder, or set PUSH_TO")
+                Failure::new(Class::Usage, "no destination is named")
+                    .hint("name one, such as s3://bucket/prefix or a folder, or set PUSH_TO")
             })?;
             let relative = stage.settings.base();
             Ok(match Destination::parse(text).map_err(|failure| Failure { class: Class::Config, ..failure }.context("PUSH_TO"))? {
@@ -106,7 +107,8 @@ fn tell(stage: &Stage, (status, step): (Status, Step)) {
 fn summary(dry: bool, tally: &Tally, shown: &str) -> String {
     let skipped = if tally.skipped > 0 { format!("; {} there already", tally.skipped) } else { String::new() };
     let verb = if dry { "would send" } else { "sent" };
-    format!("{verb} {} files, {}, to {shown}{skipped}", tally.sent, human_bytes(tally.bytes))
+    let files = if tally.sent == 1 { "file" } else { "files" };
+    format!("{verb} {} {files}, {}, to {shown}{skipped}", tally.sent, human_bytes(tally.bytes))
 }
 
 /// Does with one file what was decided.
@@ -163,10 +165,5 @@ fn failed(stage: &Stage, step: Step, failure: Failure) -> Failure {
 }
 
 fn bad(step: Step, failure: &Failure) -> Step {
-    Step {
-        summary: failure.message.clone(),
-        hint: failure.hint.clone(),
-        error_class: Some(failure.class.name().into()),
-        ..step
-    }
+    Step { summary: failure.message.clone(), hint: failure.hint.clone(), error_class: Some(failure.class.name().into()), ..step }
 }

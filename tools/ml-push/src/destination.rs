@@ -42,7 +42,11 @@ impl Destination {
     /// Class Usage when it is none of these.
     pub fn parse(text: &str) -> Result<Destination> {
         if let Some(command) = text.strip_prefix("command:") {
-            return if command.trim().is_empty() { Err(wrong("command: names no command")) } else { Ok(Destination::Command(command.into())) };
+            return if command.trim().is_empty() {
+                Err(wrong("command: names no command"))
+            } else {
+                Ok(Destination::Command(command.into()))
+            };
         }
         if let Some(rest) = text.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
@@ -57,7 +61,11 @@ impl Destination {
             return git(rest).map(Destination::Git);
         }
         if let Some(path) = text.strip_prefix("file://") {
-            return if path.starts_with('/') { Ok(Destination::Folder(path.into())) } else { Err(wrong("file:// takes an absolute path: file:///backups")) };
+            return if path.starts_with('/') {
+                Ok(Destination::Folder(path.into()))
+            } else {
+                Err(wrong("file:// takes an absolute path: file:///backups"))
+            };
         }
         match text.split_once("://") {
             // A drive letter is a path, too.
@@ -149,8 +157,7 @@ mod tests {
         assert_eq!(parse("file:///b"), Destination::Folder("/b".into()));
         assert_eq!(parse("command:cat > x").shown(), "command:cat");
         let Destination::Git(git) = parse("git+ssh://git@host:22/a/b.git#main:x/y") else { panic!("git") };
-        let expected =
-            Git { url: "ssh://git@host:22/a/b.git".into(), login: None, branch: Some("main".into()), folder: "x/y/".into() };
+        let expected = Git { url: "ssh://git@host:22/a/b.git".into(), login: None, branch: Some("main".into()), folder: "x/y/".into() };
         assert_eq!(git, expected);
         assert_eq!(parse("git+file:///a.git#:z").shown(), "git+file:///a.git#:z/");
     }
@@ -166,8 +173,20 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused() {
         for bad in [
-            "", "ftp://host/x", "s3://", "s3://Host:9000/b", "s3://b/../c", "git+scp:x", "git+ssh://", "git+https://h/r#-x", "git+https://h/r#a:../b",
-            "git+ssh://-oProxyCommand=x/r", "git+ssh://a:b@h/r", "file://relative", "command: ", "git+file:///r#m:.git/hooks",
+            "",
+            "ftp://host/x",
+            "s3://",
+            "s3://Host:9000/b",
+            "s3://b/../c",
+            "git+scp:x",
+            "git+ssh://",
+            "git+https://h/r#-x",
+            "git+https://h/r#a:../b",
+            "git+ssh://-oProxyCommand=x/r",
+            "git+ssh://a:b@h/r",
+            "file://relative",
+            "command: ",
+            "git+file:///r#m:.git/hooks",
         ] {
             let failure = Destination::parse(bad).unwrap_err();
             assert!(failure.class == Class::Usage && failure.hint.is_some(), "{bad}");

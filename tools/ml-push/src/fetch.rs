@@ -3,7 +3,7 @@
 use crate::act::destination;
 use crate::cli::Cli;
 use crate::files::{Head, is_plain};
-use crate::retention::backup_time;
+use crate::retention::patterns;
 use crate::store::{self, Store, There};
 use ml_common::files::{self, Hashing, NewFile};
 use ml_common::people::human_bytes;
@@ -74,7 +74,9 @@ fn damaged(name: &str, shown: &str) -> Failure {
 
 /// The newest backup that has its manifest there.
 fn newest(all: &[There], stage: &Stage) -> Result<Option<String>> {
-    let time = backup_time(stage)?;
+    let patterns = patterns(stage)?;
+    // Archives of files go by their own names.
+    let time = |name: &str| patterns.first().and_then(|pattern| pattern.read(name));
     let whole = |name: &str| all.iter().any(|file| file.name == format!("{name}.json"));
     let dated = all.iter().filter_map(|file| Some((time(&file.name)?, &file.name))).filter(|(_, name)| whole(name));
     Ok(dated.max().map(|(_, name)| name.clone()))
@@ -85,7 +87,11 @@ fn near(all: &[There], name: &str) -> String {
     let mut names: Vec<&str> = all.iter().map(|file| file.name.as_str()).filter(|name| !name.ends_with(".json")).collect();
     names.sort_by_key(|other| std::cmp::Reverse(other.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count()));
     names.truncate(3);
-    if names.is_empty() { "nothing is there; check the destination".to_owned() } else { format!("there are, among others: {}", names.join(", ")) }
+    if names.is_empty() {
+        "nothing is there; check the destination".to_owned()
+    } else {
+        format!("there are, among others: {}", names.join(", "))
+    }
 }
 
 struct Fetch<'a> {

@@ -168,7 +168,9 @@ fn local(path: &Path) -> Result<Local> {
     let name = path.file_name().and_then(|name| name.to_str()).filter(|name| is_plain(name));
     let name = name.ok_or_else(|| Failure::new(Class::Usage, format!("{} cannot be the name of a file everywhere", path.display())))?;
     if path.is_dir() {
-        return Err(Failure::new(Class::Usage, format!("{} is a folder", path.display())).hint("name files, or pack the folder with ml-archive"));
+        return Err(
+            Failure::new(Class::Usage, format!("{} is a folder", path.display())).hint("name files, or pack the folder with ml-archive")
+        );
     }
     let (sha256, bytes) = files::sha256(path)?;
     Ok(Local { path: path.to_owned(), name: name.to_owned(), bytes, sha256, proof: false })

@@ -88,7 +88,9 @@ mod tests {
         for text in ["A=1\nDB_PASSWORD=x", "export API_TOKEN='abc'", "DATABASE_URL=postgres://a:b@c/d", "ALERT_WEBHOOK=https://h/x"] {
             assert!(holds_secrets(text), "{text}");
         }
-        for text in ["DB_PASSWORD=", "DB_PASSWORD=<password>", "password=1", "AWS_SECRET_ACCESS_KEY_FILE=/run/x", "DATABASE_URL=postgres:///d", "x"] {
+        for text in
+            ["DB_PASSWORD=", "DB_PASSWORD=<password>", "password=1", "AWS_SECRET_ACCESS_KEY_FILE=/run/x", "DATABASE_URL=postgres:///d", "x"]
+        {
             assert!(!holds_secrets(text), "{text}");
         }
     }
@@ -108,9 +110,11 @@ mod tests {
         assert!(check(&group("a.env", "A=1", &[])).unwrap_err().message.starts_with("a.env is a settings file"));
         assert!(check(&group("b", "X_TOKEN=1", &[])).is_err());
         assert!(check(&group("c.tar.gz", "", &["app/.env"])).unwrap_err().message.contains("app/.env"));
-        for (name, text, inside) in
-            [("a.env", "age-encryption.org/v1\n", vec![]), ("c.tar.gz", "-----BEGIN AGE ENCRYPTED FILE-----", vec!["app/.env"]), ("d.json", "{}", vec![])]
-        {
+        for (name, text, inside) in [
+            ("a.env", "age-encryption.org/v1\n", vec![]),
+            ("c.tar.gz", "-----BEGIN AGE ENCRYPTED FILE-----", vec!["app/.env"]),
+            ("d.json", "{}", vec![]),
+        ] {
             assert!(check(&group(name, text, &inside)).is_ok(), "{name}");
         }
     }

@@ -100,7 +100,8 @@ impl<'a> Repository<'a> {
     /// The id that git gives a file's content, whose object is written when `keep`.
     fn id(&self, file: &Local, keep: bool) -> Result<String> {
         let stdin = File::open(&file.path).map_err(|error| disk::storage(&error, &file.path, "cannot read"))?;
-        let args: &[&str] = if keep { &["hash-object", "-w", "--no-filters", "--stdin"] } else { &["hash-object", "--no-filters", "--stdin"] };
+        let args: &[&str] =
+            if keep { &["hash-object", "-w", "--no-filters", "--stdin"] } else { &["hash-object", "--no-filters", "--stdin"] };
         let (ended, out) = self.git.run(args, &[], Stdio::from(stdin))?;
         self.git.check(ended, "reading a file for")?;
         Ok(out.trim().to_owned())

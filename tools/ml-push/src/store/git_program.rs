@@ -133,9 +133,11 @@ impl<'a> Program<'a> {
             command.env(&name, "ml-push").env(name.replace("_NAME", "_EMAIL"), "ml-push@localhost");
         }
         command.envs(more.iter().copied());
-        child::run_fed(command, stdin, self.cancel, Some(DEADLINE), consume).map(|(ended, ())| ended).map_err(|failure| match failure.class {
-            Class::General => Failure { class: Class::Storage, ..failure },
-            _ => failure,
+        child::run_fed(command, stdin, self.cancel, Some(DEADLINE), consume).map(|(ended, ())| ended).map_err(|failure| {
+            match failure.class {
+                Class::General => Failure { class: Class::Storage, ..failure },
+                _ => failure,
+            }
         })
     }
 
@@ -164,7 +166,15 @@ fn reading(error: &std::io::Error) -> Failure {
 fn refusal(doing: &str, host: &str, said: &str) -> Failure {
     let low = said.to_ascii_lowercase();
     let any = |words: &[&str]| words.iter().any(|word| low.contains(word));
-    let hint = if any(&["authentication failed", "could not read username", "could not read password", "permission denied", "403", "401", "access denied"]) {
+    let hint = if any(&[
+        "authentication failed",
+        "could not read username",
+        "could not read password",
+        "permission denied",
+        "403",
+        "401",
+        "access denied",
+    ]) {
         "correct the credentials: an ssh key, a credential helper, or user:token@ in PUSH_TO (PUSH_TO_FILE)"
     } else if any(&["host key verification failed"]) {
         "connect once by hand as this user, to accept the host's key"

@@ -1,9 +1,9 @@
 //! Large files in parts: one part in memory at a time, each with its own checksum. What fails is aborted, so that a store keeps (and bills)
 //! no parts of nothing; what a killed push has left is aborted by a later one.
 
+use super::State;
 use super::s3::{PART, S3, SIGNED_FOR, changed_meanwhile};
 use super::s3_answer::{self, composite};
-use super::State;
 use crate::files::Local;
 use jiff::{SignedDuration, Timestamp};
 use ml_common::signal::Cancel;
@@ -85,7 +85,8 @@ fn create(store: &S3<'_>, file: &Local, key: &str) -> Result<String> {
     }
     let parsed = CreateMultipartUpload::parse_response(&answer.text());
     parsed.map(|parsed| parsed.upload_id().to_owned()).map_err(|_| {
-        Failure::new(Class::Storage, format!("{doing}: the store's answer is not understood")).hint("check that PUSH_S3_ENDPOINT is an S3 store")
+        Failure::new(Class::Storage, format!("{doing}: the store's answer is not understood"))
+            .hint("check that PUSH_S3_ENDPOINT is an S3 store")
     })
 }
 
@@ -180,7 +181,7 @@ mod tests {
         assert_eq!(part_size(PART + 1), PART);
         for bytes in [PART * MOST_PARTS, PART * MOST_PARTS + 1, 1 << 40, 5 << 40] {
             let size = part_size(bytes);
-            assert!(bytes.div_ceil(size) <= MOST_PARTS && size % (1 << 20) == 0, "{bytes}");
+            assert!(bytes.div_ceil(size) <= MOST_PARTS && size.is_multiple_of(1 << 20), "{bytes}");
         }
     }
 
@@ -206,6 +207,14 @@ mod tests {
         other[3] = 8;
         std::fs::write(&path, &other).unwrap();
         let mut sent = 0;
-        assert!(parts(&file, &cancel, |_, _| { sent += 1; Ok(()) }).is_err() && sent == 1, "the last part is never sent");
+        assert!(
+            parts(&file, &cancel, |_, _| {
+                sent += 1;
+                Ok(())
+            })
+            .is_err()
+                && sent == 1,
+            "the last part is never sent"
+        );
     }
 }

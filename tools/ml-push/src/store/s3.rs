@@ -153,7 +153,9 @@ impl<'a> S3<'a> {
                 // Past the end, which an empty object is from its first byte on.
                 416 => return Ok(Some(())),
                 200 if answer.truncated => {
-                    return Err(Failure::new(Class::Storage, self.doing("the store does not give parts of", name)).hint("use another store"));
+                    return Err(
+                        Failure::new(Class::Storage, self.doing("the store does not give parts of", name)).hint("use another store")
+                    );
                 }
                 200 | 206 => {}
                 _ => return Err(s3_answer::failure(&answer, &self.doing("reading", name))),
@@ -251,7 +253,8 @@ impl Store for S3<'_> {
         match self.holds(file, parts.as_deref())? {
             (State::Same, by) => Ok(by),
             (State::Missing, _) => {
-                Err(Failure::new(Class::Storage, self.doing("the store took and does not have", &file.name)).hint("look into the store's log"))
+                Err(Failure::new(Class::Storage, self.doing("the store took and does not have", &file.name))
+                    .hint("look into the store's log"))
             }
             // Our own object, not somebody's: it must not stay under a name that promises more.
             (State::Other(how), _) => {

@@ -131,7 +131,9 @@ mod tests {
         assert_eq!(failure.message, "listing s3://b/: the store answers SignatureDoesNotMatch (no match)");
         assert!(failure.class == Class::Storage && failure.hint.unwrap().contains("AWS_SECRET_ACCESS_KEY"));
         assert!(super::failure(&answer(403, &[], ""), "x").hint.unwrap().contains("let these keys"));
-        assert!(super::failure(&answer(404, &[], "<Error><Code>NoSuchBucket</Code></Error>"), "x").hint.unwrap().contains("make the bucket"));
+        assert!(
+            super::failure(&answer(404, &[], "<Error><Code>NoSuchBucket</Code></Error>"), "x").hint.unwrap().contains("make the bucket")
+        );
     }
 
     #[test]
