@@ -215,3 +215,16 @@ fn limits_stop_cleanly() {
         assert!(output.stderr.contains(args[0]), "{}", output.stderr);
     }
 }
+
+/// What a run expects of memory it learns from the lengths before, also from those that it finds in the store.
+#[test]
+fn a_run_taken_up_expects_the_memory_that_a_run_from_nothing_does() {
+    let (folder, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    generation("frege", 17, folder.path()).run().expect_code(0);
+    let expected = |folder: &TempDir| {
+        let output = generation("frege", 19, folder.path()).run().expect_code(0);
+        output.record("step", "length-19")["metrics"]["memory_expected_bytes"].as_f64().unwrap()
+    };
+    let (taken_up, whole) = (expected(&folder), expected(&other));
+    assert!((taken_up / whole - 1.0).abs() < 0.2, "{taken_up} and {whole}");
+}

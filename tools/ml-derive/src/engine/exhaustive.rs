@@ -8,18 +8,21 @@
 //! which of them are instances, in ranges of any size, and [`Exhaustive::finish`] keeps the others. Between steps a length in progress
 //! is but its candidates' keys and the answers so far, so that it can be written down and taken up again ([`Exhaustive::resume`]).
 
+mod again;
+mod filter;
+mod keep;
 pub mod memory;
 pub mod shares;
 mod visit;
 
 use super::bits::Bits;
 use super::conclusion::{mix, variable_hash};
-use super::general::{Search, TooLarge, Tree};
+use super::general::Tree;
 use super::known::Known;
 use super::length::{Bounds, Counts, Ground, Piece, Worker, pieces, work};
-use super::nodes::{Full, NONE, Node, Nodes, TAGS, VARIABLE};
+use super::nodes::{Full, Node, Nodes, TAGS, VARIABLE};
 use super::rank::{MOST, Ranks, Step, axiom_key};
-use super::{Stop, order, terms};
+use super::{Stop, terms};
 use ml_logic::Formula;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -371,148 +374,6 @@ impl Exhaustive {
         self.fresh.as_ref().map(|fresh| (fresh.new.iter().map(|&(key, _)| key), fresh.counts))
     }
 
-    /// Takes a length up again whose candidates were found before, by their keys in order. Keys of one conclusion, as parts of the length
-    /// have them, become the smallest one. `None` for keys that are none.
-    ///
-    /// # Errors
-    /// [`Stop`].
-    pub fn resume(&mut self, keys: &[u64], counts: Counts) -> Result<Option<()>, Stop> {
-        self.abandon();
-        self.room(self.forecast_again(keys.len()))?;
-        self.rank();
-        let steps: Option<Vec<Step>> = keys.iter().map(|&key| self.ranks.checked_step(key, self.axioms.len())).collect();
-        let Some(roots) = steps.map(|steps| self.conclusions(&steps)).transpose()?.flatten() else {
-            self.abandon();
-            return Ok(None);
-        };
-        let seen = Bits::new(self.nodes.len());
-        let first = |&(_, root): &(u64, u32)| {
-            !seen.has(root as usize) && {
-                seen.add(root as usize);
-                true
-            }
-        };
-        self.nodes.freeze();
-        let new = keys.iter().copied().zip(roots).filter(first).collect();
-        self.fresh = Some(Fresh { counts, new, ..Fresh::default() });
-        Ok(Some(()))
-    }
-
-    /// Adds a length whose kept steps are known, in order; their conclusions are drawn again. `None` when one does not conclude, which
-    /// leaves everything as it was.
-    ///
-    /// # Errors
-    /// [`Stop`].
-    pub fn restore(&mut self, steps: &[Step]) -> Result<Option<Range<u32>>, Stop> {
-        self.abandon();
-        let first = self.len() as u32;
-        let premises_exist = |step: &Step| match *step {
-            Step::Axiom(number) => (1..=self.axioms.len()).contains(&usize::from(number)),
-            Step::Detach { major, minor } => major.max(minor) < first,
-            Step::Necessitate(premise) => premise < first,
-        };
-        let roots = if steps.iter().all(premises_exist) { self.conclusions(steps)? } else { None };
-        let Some(roots) = roots else {
-            self.abandon();
-            return Ok(None);
-        };
-        let kept: Vec<(u64, u32)> = steps.iter().map(|&step| packed(step)).zip(roots).collect();
-        Ok(Some(self.keep(&kept)))
-    }
-
-    /// Draws the conclusions of these steps; their roots. `None` when one of them has none.
-    fn conclusions(&mut self, steps: &[Step]) -> Result<Option<Vec<u32>>, Stop> {
-        let axioms = std::mem::take(&mut self.axioms);
-        let axiom_roots: Vec<u32> = axioms.iter().map(|axiom| terms::store(axiom, &mut self.nodes)).collect();
-        self.axioms = axioms;
-        let mut more = self.rates.nodes(steps.len());
-        loop {
-            self.room(self.nodes.memory_with(more))?;
-            self.nodes.reserve(more);
-            let (nodes, roots) = (&self.nodes, &self.roots);
-            let root = |id: u32| roots[id as usize];
-            let draw = |worker: &mut Worker, step: &Step| match *step {
-                Step::Axiom(number) => Ok(Some(axiom_roots[usize::from(number) - 1])),
-                Step::Detach { major, minor } => worker.again(root(major), Some(root(minor)), nodes),
-                Step::Necessitate(premise) => worker.again(root(premise), None, nodes),
-            };
-            let drawn: Result<Vec<Option<u32>>, Full> =
-                self.pool.install(|| steps.par_iter().with_min_len(1 << 12).map_init(Worker::default, draw).collect());
-            match drawn {
-                Ok(roots) => return Ok(roots.into_iter().collect()),
-                // What was drawn until then is found again.
-                Err(Full) => more = (self.nodes.len() / 8).max(1 << 16),
-            }
-        }
-    }
-
-    /// Prepares the search for instances; how many conclusions are to be looked at, in the order of their keys.
-    ///
-    /// # Errors
-    /// [`Stop`].
-    pub fn queries(&mut self) -> Result<usize, Stop> {
-        self.queries_among(0..self.len())
-    }
-
-    /// The same, where only these of the old conclusions are looked among, and all new ones.
-    ///
-    /// # Errors
-    /// [`Stop`].
-    pub fn queries_among(&mut self, old: Range<usize>) -> Result<usize, Stop> {
-        let filters = self.filters_next();
-        let Some(fresh) = &mut self.fresh else { return Ok(0) };
-        if !filters || fresh.new.is_empty() {
-            return Ok(0);
-        }
-        let (nodes, old) = (&self.nodes, self.roots.get(old).unwrap_or_default());
-        let all: Vec<u32> = old.iter().copied().chain(fresh.new.iter().map(|&(_, root)| root)).collect();
-        let threads = self.pool.current_num_threads();
-        fresh.index = self.pool.install(|| {
-            let sorted = order::sorted(&all, nodes);
-            drop(all);
-            let mut parts = threads;
-            loop {
-                let trees: Result<Vec<Tree>, TooLarge> =
-                    sorted.par_chunks(sorted.len().div_ceil(parts)).map(|part| Tree::build(part, nodes)).collect();
-                match trees {
-                    Ok(trees) => return trees,
-                    Err(TooLarge) => parts *= 2,
-                }
-            }
-        });
-        fresh.dropped = Bits::new(nodes.len());
-        Ok(fresh.new.len())
-    }
-
-    /// Looks which conclusions of a range of the queries are proper instances; the answers are kept, and returned.
-    ///
-    /// # Errors
-    /// [`Stop::Cancelled`].
-    pub fn filter(&self, range: Range<usize>, stop: &(dyn Fn() -> bool + Sync)) -> Result<Vec<bool>, Stop> {
-        let Some(fresh) = self.fresh.as_ref().filter(|fresh| !fresh.index.is_empty()) else { return Ok(Vec::new()) };
-        let Some(queries) = fresh.new.get(range) else { return Ok(Vec::new()) };
-        let answers: Result<Vec<Vec<bool>>, Stop> = self.pool.install(|| {
-            let chunks = queries.par_chunks(PATIENCE);
-            let answer = |search: &mut Search, chunk: &[(u64, u32)]| {
-                if stop() {
-                    return Err(Stop::Cancelled);
-                }
-                let dropped = |&(_, root): &(u64, u32)| fresh.index.iter().any(|tree| tree.has_more_general(root, &self.nodes, search));
-                Ok(chunk.iter().map(dropped).collect())
-            };
-            chunks.map_init(Search::default, answer).collect()
-        });
-        let answers: Vec<bool> = answers?.into_iter().flatten().collect();
-        answer(fresh, queries, &answers);
-        Ok(answers)
-    }
-
-    /// Takes answers that [`Exhaustive::filter`] gave before, for queries from `start` on.
-    pub fn answered(&self, start: usize, answers: &[bool]) {
-        let Some(fresh) = self.fresh.as_ref().filter(|fresh| !fresh.index.is_empty()) else { return };
-        answer(fresh, fresh.new.get(start..start + answers.len()).unwrap_or_default(), answers);
-    }
-
     /// Keeps the conclusions that no answer dropped.
     ///
     /// # Errors
@@ -535,52 +396,4 @@ impl Exhaustive {
         let duplicates = candidates - invalid - bounded - all;
         Ok(Length { length: self.lengths.len(), kept, candidates, invalid, bounded, duplicates, removed })
     }
-
-    /// Makes steps with these roots the next length. Nodes are numbered anew in a fixed order, and those that nobody needs go.
-    fn keep(&mut self, kept: &[(u64, u32)]) -> Range<u32> {
-        let first = self.roots.len() as u32;
-        let mut renumbered: Vec<u32> = vec![NONE; self.nodes.len() - self.solid];
-        let mut nodes: Vec<Node> = Vec::with_capacity(kept.len() * 3);
-        let solid = self.solid;
-        let mut open: Vec<u32> = Vec::new();
-        self.roots.reserve_exact(kept.len());
-        self.steps.reserve_exact(kept.len());
-        for &(step, root) in kept {
-            open.push(root);
-            while let Some(&id) = open.last() {
-                let Some(at) = (id as usize).checked_sub(solid).filter(|&at| renumbered[at] == NONE) else {
-                    open.pop();
-                    continue;
-                };
-                let Node { left, right } = self.nodes.get(id);
-                let is_open = |part: u32| (part as usize).checked_sub(solid).is_some_and(|at| renumbered[at] == NONE);
-                let parts = (left < TAGS && is_open(left), left != VARIABLE && is_open(right));
-                if parts.0 || parts.1 {
-                    open.extend(parts.1.then_some(right));
-                    open.extend(parts.0.then_some(left));
-                    continue;
-                }
-                let new = |part: u32| (part as usize).checked_sub(solid).map_or(part, |at| renumbered[at]);
-                let left = if left < TAGS { new(left) } else { left };
-                let right = if left == VARIABLE { right } else { new(right) };
-                renumbered[at] = (solid + nodes.len()) as u32;
-                nodes.push(Node { left, right });
-                open.pop();
-            }
-            let root = (root as usize).checked_sub(solid).map_or(root, |at| renumbered[at]);
-            self.roots.push(root);
-            self.steps.push(step);
-        }
-        drop(renumbered);
-        self.nodes.replace_from(solid, &nodes);
-        self.grown = nodes.len();
-        self.solid = self.nodes.len();
-        let kept = first..self.roots.len() as u32;
-        self.lengths.push(kept.clone());
-        kept
-    }
-}
-
-fn answer(fresh: &Fresh, queries: &[(u64, u32)], answers: &[bool]) {
-    queries.iter().zip(answers).filter(|(_, dropped)| **dropped).for_each(|(&(_, root), _)| fresh.dropped.add(root as usize));
 }

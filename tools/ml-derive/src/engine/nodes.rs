@@ -63,6 +63,18 @@ pub struct Nodes {
     slots: Vec<AtomicU32>,
 }
 
+/// The nodes to be looked at only: where they are need not be looked up again for each.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'n>(&'n [AtomicU64]);
+
+impl View<'_> {
+    /// What that node is.
+    #[inline]
+    pub fn get(self, id: u32) -> Node {
+        Node::unpacked(self.0[id as usize].load(Ordering::Relaxed))
+    }
+}
+
 /// The numbers that one thread may still use.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
@@ -125,7 +137,12 @@ impl Nodes {
 
     /// What that node is.
     pub fn get(&self, id: u32) -> Node {
-        Node::unpacked(self.nodes[id as usize].load(Ordering::Relaxed))
+        self.view().get(id)
+    }
+
+    /// To look at many nodes.
+    pub fn view(&self) -> View<'_> {
+        View(&self.nodes)
     }
 
     /// Makes room for so many more nodes, and the table fit to add them.

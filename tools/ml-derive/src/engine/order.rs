@@ -1,7 +1,7 @@
 //! Terms in the order of their bytes, spine by spine ([`super::spine`]), without having all bytes at once.
 
 use super::nodes::Nodes;
-use super::spine::{PREFIX, Reader, is_whole, prefix};
+use super::spine::{PREFIX, Prefix, Reader};
 use rayon::prelude::*;
 
 /// Terms whose first symbols are worked out at a time.
@@ -10,21 +10,22 @@ const CHUNK: usize = 1 << 12;
 /// Further bytes that are compared at first; then twice as many each time.
 const MORE: usize = 20;
 
-/// The terms at these roots, which are different, in the order of their bytes. Uses the threads of the pool that it is called in.
-pub fn sorted(roots: &[u32], graph: &Nodes) -> Vec<u32> {
-    let keyed = roots.par_iter().with_min_len(CHUNK).map_init(Reader::default, |reader, &root| (prefix(reader, root, graph), root));
-    let mut keyed: Vec<(u128, u32)> = keyed.collect();
-    keyed.par_sort_unstable();
+/// The terms at these roots, which are different, each with its prefix, the last in the order of their bytes first: whoever takes them from
+/// the end has them in order, and can give back the room. Uses the threads of the pool that it is called in.
+pub fn descending(roots: &[u32], graph: &Nodes) -> Vec<(Prefix, u32)> {
+    let view = graph.view();
+    let keyed = roots.par_iter().with_min_len(CHUNK).map(|&root| (Prefix::of(root, view), root));
+    let mut keyed: Vec<(Prefix, u32)> = keyed.collect();
+    keyed.par_sort_unstable_by(|a, b| b.0.cmp(&a.0));
     let runs = keyed.par_chunk_by_mut(|a, b| a.0 == b.0).filter(|run| run.len() > 1);
     runs.for_each_init(Reader::default, |reader, run| {
-        let same = if is_whole(run[0].0) { PREFIX } else { 0 };
         let mut roots: Vec<u32> = run.iter().map(|&(_, root)| root).collect();
-        sort_from(&mut roots, same, MORE, reader, graph);
-        for (place, root) in run.iter_mut().zip(roots) {
+        sort_from(&mut roots, PREFIX, MORE, reader, graph);
+        for (place, root) in run.iter_mut().rev().zip(roots) {
             place.1 = root;
         }
     });
-    keyed.into_iter().map(|(_, root)| root).collect()
+    keyed
 }
 
 /// Sorts terms whose first `same` bytes are equal, by so many `more` and, where they are equal too, by those that follow.

@@ -5,7 +5,7 @@
 //! after the other or level by level, and the number of nodes grows more slowly with the number of terms. Variables are numbered by
 //! first occurrence in this order, whatever they are called in the graph.
 
-use super::nodes::{AND, BOX, NONE, NOT, Nodes, OR, TAGS, VARIABLE};
+use super::nodes::{AND, BOX, NONE, NOT, Node, Nodes, OR, SMALL_VARIABLES, TAGS, VARIABLE, View};
 
 /// Variables below this are one byte; it announces a further one as a number in the next four bytes.
 pub const WIDE: u8 = 250;
@@ -84,6 +84,7 @@ impl Reader {
             self.bytes.resize(2 * wanted + 4, 0);
             self.queue.resize(2 * wanted + 4, 0);
         }
+        let graph = graph.view();
         let (mut read, mut next) = (self.read, self.next);
         while read < wanted && next != NONE {
             let node = graph.get(next);
@@ -144,30 +145,107 @@ impl Reader {
     }
 }
 
-/// Symbols in a [`prefix`].
-pub const PREFIX: usize = 25;
+/// Symbols of a [`Prefix`].
+pub const PREFIX: usize = WORDS * SYMBOLS;
+/// Numbers that a prefix is made of.
+const WORDS: usize = 3;
+/// Symbols in one of them.
+const SYMBOLS: usize = 12;
+/// Bits of a symbol.
+const BITS: usize = 5;
+/// In a prefix, connectives follow the variables, of which no beginning of a term has more than antecedents and one.
+const CONNECTIVES: u8 = WIDE - 26;
+const _: () = assert!(PREFIX / 2 + 1 < 26);
 
-/// The first symbols as a number: smaller for a smaller term in the order of bytes, or equal.
-pub fn prefix(reader: &mut Reader, root: u32, graph: &Nodes) -> u128 {
-    debug_assert_ne!(root, NONE);
-    reader.begin(root);
-    reader.read(PREFIX, graph);
-    let mut number = 0u128;
-    let mut left = PREFIX as u32;
-    for &byte in reader.bytes().iter().take(PREFIX) {
-        left -= 1;
-        number = number << 5 | u128::from(if byte < WIDE { byte.min(25) } else { byte - WIDE + 26 });
-        // Terms with more variables cannot be told apart by it, nor by what follows.
-        if (25..=WIDE).contains(&byte) {
-            break;
+/// The first symbols of a term: smaller for a smaller term in the order of bytes, or equal. What is behind a term's end is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Prefix([u64; WORDS]);
+
+impl Prefix {
+    /// Of the term at `root`.
+    pub fn of(root: u32, graph: View) -> Prefix {
+        // Antecedents whose spines follow: each symbol adds one at most. And the number of each of the graph's variables, plus one.
+        let (mut queue, mut at, mut tail) = ([NONE; 2 << PREFIX.ilog2()], 0, 0);
+        let (mut numbers, mut met, mut large) = ([0u8; SMALL_VARIABLES as usize + 1], 0, Vec::new());
+        let mut next = root;
+        let mut prefix = Prefix::default();
+        for word in &mut prefix.0 {
+            let mut left = SYMBOLS;
+            while left > 0 && next != NONE {
+                left -= 1;
+                let node = if next <= SMALL_VARIABLES { Node { left: VARIABLE, right: next - 1 } } else { graph.get(next) };
+                next = node.right;
+                let mut queued = node.left;
+                let symbol = match node.left {
+                    VARIABLE => {
+                        let number = match numbers.get_mut(node.right as usize) {
+                            Some(number) => number,
+                            None => large_variable(&mut large, node.right),
+                        };
+                        if *number == 0 {
+                            met += 1;
+                            *number = met;
+                        }
+                        next = queue[at % queue.len()];
+                        at += 1;
+                        *word = *word << BITS | u64::from(*number - 1);
+                        continue;
+                    }
+                    NOT | BOX => {
+                        *word = *word << BITS | u64::from(if node.left == NOT { NOT_BYTE } else { BOX_BYTE } - CONNECTIVES);
+                        continue;
+                    }
+                    AND | OR => {
+                        let parts = graph.get(node.right);
+                        (queued, next) = (parts.left, parts.right);
+                        if node.left == AND { AND_BYTE } else { OR_BYTE }
+                    }
+                    _ => IMP_BYTE,
+                };
+                *word = *word << BITS | u64::from(symbol - CONNECTIVES);
+                queue[tail % queue.len()] = queued;
+                tail += 1;
+            }
+            *word <<= left * BITS;
         }
+        prefix
     }
-    number << (5 * left)
+
+    /// How many symbols it shares with another one; `None` when they are equal.
+    pub fn shared(self, other: Prefix) -> Option<usize> {
+        let mut words = self.0.iter().zip(&other.0).map(|(a, b)| a ^ b).enumerate();
+        let (word, differing) = words.find(|&(_, differing)| differing != 0)?;
+        Some(word * SYMBOLS + (differing.leading_zeros() as usize - (64 - SYMBOLS * BITS)) / BITS)
+    }
+
+    /// Writes the first `wanted` symbols or the whole term, each as one byte; how many there are and whether the term ends there.
+    pub fn write(self, wanted: usize, bytes: &mut [u8; PREFIX]) -> (usize, bool) {
+        let mut open = 1;
+        for (place, byte) in bytes.iter_mut().enumerate().take(wanted) {
+            let symbol = (self.0[place / SYMBOLS] >> ((SYMBOLS - 1 - place % SYMBOLS) * BITS)) as u8 & ((1 << BITS) - 1);
+            *byte = symbol;
+            if symbol < WIDE - CONNECTIVES {
+                open -= 1;
+                if open == 0 {
+                    return (place + 1, true);
+                }
+                continue;
+            }
+            *byte += CONNECTIVES;
+            open += usize::from(!matches!(*byte, NOT_BYTE | BOX_BYTE));
+        }
+        (wanted.min(PREFIX), false)
+    }
 }
 
-/// Whether terms with the same [`prefix`] have the same first [`PREFIX`] symbols for certain.
-pub fn is_whole(prefix: u128) -> bool {
-    (0..PREFIX).all(|place| !matches!(prefix >> (5 * place) & 31, 25 | 26))
+/// The number, plus one, of a variable of a term that has hundreds; 0 when it was not met.
+#[cold]
+fn large_variable(large: &mut Vec<(u32, u8)>, variable: u32) -> &mut u8 {
+    let place = large.iter().position(|other| other.0 == variable).unwrap_or_else(|| {
+        large.push((variable, 0));
+        large.len() - 1
+    });
+    &mut large[place].1
 }
 
 #[cfg(test)]
@@ -197,7 +275,37 @@ mod tests {
         assert_eq!(reader.bytes(), [IMP_BYTE, IMP_BYTE, 0, AND_BYTE, BOX_BYTE, 1, NOT_BYTE, 2, 0]);
         assert!(reader.at_end());
         let smaller = node(implication, p);
-        assert!(prefix(&mut reader, smaller, &graph) < prefix(&mut reader, root, &graph));
-        assert!(prefix(&mut reader, p, &graph) < prefix(&mut reader, negation, &graph));
+        let of = |root| Prefix::of(root, graph.view());
+        assert!(of(smaller) < of(root) && of(p) < of(negation));
+        assert_eq!((of(smaller).shared(of(root)), of(root).shared(of(root))), (Some(1), None));
+        let mut bytes = [0; PREFIX];
+        assert_eq!((of(root).write(9, &mut bytes), &bytes[..9]), ((9, true), reader.bytes()));
+        assert_eq!((of(root).write(50, &mut bytes), of(root).write(8, &mut bytes)), ((9, true), (8, false)));
+    }
+
+    #[test]
+    fn a_prefix_has_the_bytes_that_are_read() {
+        let mut graph = Nodes::new();
+        graph.reserve(1000);
+        let mut batch = Batch::default();
+        let mut reader = Reader::default();
+        let mut bytes = [0; PREFIX];
+        // Spines and antecedents of more and more variables, whose numbers in the graph go past those that have a node of their own.
+        let (mut root, mut nested) = (253, 254);
+        for number in 1..60 {
+            let variable = graph.variable(number % 30 * 15, &mut batch).unwrap();
+            let pair = graph.node(Node { left: variable, right: root }, &mut batch).unwrap();
+            root = if number % 7 == 0 { graph.node(Node { left: OR, right: pair }, &mut batch).unwrap() } else { pair };
+            nested = graph.node(Node { left: nested, right: variable }, &mut batch).unwrap();
+            for term in [root, nested] {
+                reader.begin(term);
+                reader.read(PREFIX, &graph);
+                for wanted in 0..PREFIX + 3 {
+                    let (read, ends) = Prefix::of(term, graph.view()).write(wanted, &mut bytes);
+                    assert_eq!(&bytes[..read], &reader.bytes()[..wanted.min(reader.bytes().len())], "{number}");
+                    assert_eq!(ends, read == reader.bytes().len() && reader.at_end());
+                }
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ pub mod args;
 mod file;
 mod folder;
 pub mod journal;
+pub mod outlook;
 pub mod run;
 pub mod store;
 pub mod write;
@@ -18,6 +19,7 @@ use ml_common::record::{Map, Step};
 use ml_common::stage::{Done, Output, Stage};
 use ml_common::{Class, Result, Status};
 use ml_logic::System;
+use outlook::Outlook;
 use run::{End, Made, Run};
 use std::path::Path;
 use store::{Identity, Store};
@@ -34,7 +36,7 @@ pub fn act(cli: &Cli, system: &System, max_length: usize, stage: &Stage) -> Resu
     let store = cli.exhaustive.store.as_deref().map(|folder| Store::open(folder, &Identity::new(system, &options), true)).transpose()?;
     let engine = Exhaustive::new(&system.axioms, options).map_err(run::stopped)?;
     // Among the statements it would only be in the way.
-    let mut run = Run { engine, store, stop: &|| stage.cancel.is_set(), progress: !wanted.statements };
+    let mut run = Run { engine, store, stop: &|| stage.cancel.is_set(), progress: !wanted.statements, outlook: Outlook::to(max_length) };
     let mut emitted = (!cli.emit.is_empty()).then(|| Collection::new(system.clone()));
     let writer = Writer { stage, system, wanted, exact: cli.exhaustive.is_exact() && cli.necessitation_row().is_none() };
     let (mut kept, mut removed, mut reached, mut stopped) = (0u64, 0u64, 0, None);

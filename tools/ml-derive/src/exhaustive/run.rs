@@ -2,6 +2,7 @@
 
 use super::answers::{Writing, left};
 use super::journal::Journal;
+use super::outlook::Outlook;
 use super::store::Store;
 use crate::engine::Stop;
 use crate::engine::exhaustive::{Exhaustive, Length, Part};
@@ -38,6 +39,8 @@ pub struct Run<'a> {
     pub stop: &'a (dyn Fn() -> bool + Sync),
     /// Whether a person sees how far it is.
     pub progress: bool,
+    /// And what is to come.
+    pub outlook: Outlook,
 }
 
 /// A stop of the engine that is a failure of the run.
@@ -79,17 +82,21 @@ impl Run<'_> {
         if let Some(store) = &mut self.store
             && let Some((header, length)) = store.restore(&mut self.engine)?
         {
+            self.outlook.done(length.length, length.candidates, Duration::from_millis(header.duration_ms));
             return Ok(Made { length, duration_ms: header.duration_ms, stored: true });
         }
         let began = Instant::now();
         let length = self.engine.lengths() + 1;
+        let candidates = self.engine.candidates();
+        let doing = self.outlook.told(length, candidates, self.engine.forecast());
         let journal = self.store.as_ref().map(|store| Journal::new(store.progress(length), store.last()));
-        let of = self.candidates(length, journal.as_ref())?;
+        let of = self.candidates(&doing, journal.as_ref())?;
         let queries = self.engine.queries()?;
         let to = journal.as_ref().zip(of.as_deref()).map(|(journal, of)| Writing { journal, of, slice: Part::WHOLE, part: None });
         let left = to.map_or_else(|| left(0..queries, &[]), |to| self.known(to, queries));
-        self.answers(length, queries, &left, 0, to)?;
+        self.answers(&doing, queries, &left, 0, to)?;
         let length = self.engine.finish()?;
+        self.outlook.done(length.length, candidates, began.elapsed());
         let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let (Some(store), Some(journal)) = (&mut self.store, &journal) {
             store.write(&self.engine, &length, duration_ms)?;
@@ -99,25 +106,25 @@ impl Run<'_> {
     }
 
     /// The candidates, generated or as they were written down; the hash of their keys when there is a journal.
-    fn candidates(&mut self, length: usize, journal: Option<&Journal>) -> std::result::Result<Option<String>, End> {
+    fn candidates(&mut self, doing: &str, journal: Option<&Journal>) -> std::result::Result<Option<String>, End> {
         if let Some(found) = journal.and_then(|journal| journal.candidates(None))
             && self.engine.resume(&found.keys, found.counts)?.is_some()
         {
             return Ok(Some(found.hash));
         }
-        self.generate(length, Part::WHOLE)?;
+        self.generate(doing, Part::WHOLE)?;
         match (journal, self.engine.in_progress()) {
             (Some(journal), Some((keys, counts))) => Ok(Some(journal.write_candidates(keys, counts)?)),
             _ => Ok(None),
         }
     }
 
-    /// Generates the candidates of the next length, or a part of them.
-    pub fn generate(&mut self, length: usize, part: Part) -> std::result::Result<(), Stop> {
+    /// Generates the candidates of the next length, or a part of them; a person sees it as `doing`.
+    pub fn generate(&mut self, doing: &str, part: Part) -> std::result::Result<(), Stop> {
         let all = self.engine.candidates() / part.of as u64;
         let tried = AtomicU64::new(0);
         let (engine, stop) = (&mut self.engine, self.stop);
-        watched(self.progress && all > 0, format!("length {length}: candidates"), all, &tried, || engine.generate(part, stop, &tried))
+        watched(self.progress && all > 0, format!("{doing}: candidates"), all, &tried, || engine.generate(part, stop, &tried))
     }
 
     /// Takes all answers from the journal; the queries that are not answered by them.
@@ -134,7 +141,7 @@ impl Run<'_> {
     /// Looks which candidates are instances, of so many those that are `left`. The engine has them from number `skipped` on.
     pub fn answers(
         &self,
-        length: usize,
+        doing: &str,
         all: usize,
         left: &[Range<usize>],
         skipped: usize,
@@ -143,7 +150,7 @@ impl Run<'_> {
         let entries = if to.is_some_and(|to| to.part.is_some()) { ENTRIES.1 } else { ENTRIES.0 };
         let entry = all.div_ceil(entries).max(ENTRY);
         let answered = AtomicU64::new((all - left.iter().map(Range::len).sum::<usize>()) as u64);
-        watched(self.progress && !left.is_empty(), format!("length {length}: instances"), all as u64, &answered, || {
+        watched(self.progress && !left.is_empty(), format!("{doing}: instances"), all as u64, &answered, || {
             for Range { start, end } in left.iter().cloned() {
                 for start in (start..end).step_by(entry) {
                     let end = (start + entry).min(end);

@@ -10,6 +10,7 @@ mod search;
 use crate::cli::Cli;
 use crate::engine::Stop;
 use crate::engine::exhaustive::Exhaustive;
+use crate::exhaustive::outlook::Outlook;
 use crate::exhaustive::run::{self, Run};
 use crate::exhaustive::store::{Identity, Store};
 use crate::given::Statements;
@@ -85,7 +86,7 @@ pub fn act(cli: &Cli, args: &Args, stage: &Stage) -> Result<Done> {
         None => {
             let system = cli.system(stage)?;
             let engine = Exhaustive::new(&system.axioms, resources.options(&system, row)).map_err(run::stopped)?;
-            let run = Run { engine, store: None, stop: &stop, progress: true };
+            let run = Run { engine, store: None, stop: &stop, progress: true, outlook: Outlook::default() };
             (Ground { complete: row.is_none(), end: most.unwrap_or(WITHOUT_STORE), system }, Lengths::Generated(run))
         }
     };

@@ -41,7 +41,7 @@ impl Place<'_> {
         }
         let began = Instant::now();
         self.taken_up = None;
-        self.run.generate(length, part).map_err(|stop| end(self.stage, stop.into()))?;
+        self.run.generate(&format!("length {length}"), part).map_err(|stop| end(self.stage, stop.into()))?;
         let prints = self.run.engine.prints();
         let Some((keys, counts)) = self.run.engine.in_progress() else { return Err(lost()) };
         let new = keys.len() as u64;

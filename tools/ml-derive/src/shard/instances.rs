@@ -69,7 +69,7 @@ impl Place<'_> {
         let range = share(queries, of);
         let skipped = self.ready(&hash, queries, slice, &range)?;
         let to = Writing { journal: &journal, of: &hash, slice, part: Some(part) };
-        self.run.answers(length, range.len(), &left, skipped, Some(to)).map_err(|ended| end(self.stage, ended))?;
+        self.run.answers(&format!("length {length}"), range.len(), &left, skipped, Some(to)).map_err(|ended| end(self.stage, ended))?;
         let memory = self.run.engine.memory() as u64;
         self.tidy(length)?;
         let (number, of) = counted_from_1(part);

@@ -4,6 +4,7 @@ use super::parts::{Made, end};
 use crate::cli::Cli;
 use crate::engine::exhaustive::Exhaustive;
 use crate::exhaustive::journal::Journal;
+use crate::exhaustive::outlook::Outlook;
 use crate::exhaustive::run::{self, Run};
 use crate::exhaustive::store::{Identity, Store};
 use ml_common::stage::Stage;
@@ -63,7 +64,7 @@ impl<'a> Place<'a> {
         let options = identity.options(cli.exhaustive.resources.options(&system, identity.row()));
         let engine = Exhaustive::new(&system.axioms, options).map_err(run::stopped)?;
         let store = Store::open(folder, &identity, false)?;
-        let run = Run { engine, store: None, stop, progress: true };
+        let run = Run { engine, store: None, stop, progress: true, outlook: Outlook::default() };
         Ok(Place { run, store, folder: folder.to_owned(), stage, necessitation: system.necessitation, taken_up: None, merged: None })
     }
 

@@ -6,6 +6,9 @@ use crate::engine::Stop;
 /// Fewer candidates tell nothing of the next length.
 const TELLING: u64 = 1000;
 
+/// Bytes of a conclusion while it is sorted and indexed.
+const INDEXED: usize = 60;
+
 /// What lengths until now tell of the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rates {
@@ -52,26 +55,31 @@ impl Exhaustive {
     /// The memory that the next length is likely to need in all, in bytes.
     pub fn forecast(&self) -> usize {
         let new = self.rates.conclusions(self.candidates());
-        let nodes = self.rates.nodes(new);
-        let lists = self.steps.len() * 12 + self.ranks.memory() + self.len() * 8;
-        let filtering = (self.solid + nodes) * size_of::<u64>() + (self.len() + new) * 60 + new * 20;
-        self.forecast_part(Part::WHOLE).max(lists + filtering)
+        self.forecast_part(Part::WHOLE).max(self.filtering(new) + new * size_of::<(u64, u32)>())
     }
 
     /// The memory that generating a part of the next length's candidates is likely to need in all, in bytes.
     pub fn forecast_part(&self, part: Part) -> usize {
         let new = self.rates.conclusions(self.candidates() / part.of as u64);
-        let nodes = self.rates.nodes(new);
-        let lists = self.steps.len() * 12 + self.ranks.memory() + self.len() * 8;
-        lists + self.nodes.memory_with(nodes) + Known::memory_for(self.len() + new, new) + self.solid * size_of::<u64>()
+        let (nodes, known) = (self.nodes.memory_with(self.rates.nodes(new)), Known::memory_for(self.len() + new, new));
+        self.finished() + nodes + known + self.solid * size_of::<u64>()
     }
 
     /// The memory that so many new conclusions are likely to need in all, in bytes, to be drawn again and looked among for instances.
     pub fn forecast_again(&self, new: usize) -> usize {
-        let nodes = self.rates.nodes(new);
-        let lists = self.steps.len() * 12 + self.ranks.memory() + self.len() * 8 + new * size_of::<(u64, u32)>();
-        let filtering = (self.solid + nodes) * size_of::<u64>() + (self.len() + new) * 60;
-        lists + self.nodes.memory_with(nodes).max(filtering)
+        let drawing = self.finished() + self.nodes.memory_with(self.rates.nodes(new));
+        drawing.max(self.filtering(new)) + new * size_of::<(u64, u32)>()
+    }
+
+    /// To look for instances among all conclusions and so many new ones.
+    fn filtering(&self, new: usize) -> usize {
+        let nodes = (self.solid + self.rates.nodes(new)) * size_of::<u64>();
+        self.finished() + nodes + (self.len() + new) * INDEXED
+    }
+
+    /// The lists of finished lengths: their steps, roots and ranks.
+    fn finished(&self) -> usize {
+        self.len() * (size_of::<u64>() + size_of::<u32>()) + self.ranks.memory() + self.len() * 8
     }
 
     /// Whether so many bytes may be used.
