@@ -10,6 +10,7 @@ pub mod copystmt;
 pub mod copytext;
 mod decode;
 pub mod fingerprint;
+pub mod form;
 pub mod latest;
 pub mod manifest;
 pub mod name;

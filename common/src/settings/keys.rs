@@ -159,6 +159,19 @@ pub const KEYS: &[Key] = &[
     key("ARCHIVE_KEEP_DAILY", Kind::Count, Some("0"), "Of so many days that have one, the newest good archive is kept whatever its age."),
     key("ARCHIVE_KEEP_WEEKLY", Kind::Count, Some("0"), "The same of weeks."),
     key("ARCHIVE_KEEP_MONTHLY", Kind::Count, Some("0"), "The same of months."),
+    key(
+        "BACKUP_AGE_RECIPIENTS",
+        Kind::Text,
+        None,
+        "Public keys (age1..., separated by commas) that backups are encrypted to; the stock `age` program opens them with the identity.",
+    ),
+    key("BACKUP_AGE_RECIPIENTS_FILE", Kind::Path, None, "File with a public key a line, likewise; both may be set."),
+    key(
+        "BACKUP_AGE_IDENTITY_FILE",
+        Kind::Path,
+        None,
+        "File of age-keygen's that opens encrypted backups, for verifying and restoring. Keep it elsewhere than the backups.",
+    ),
     key("VACUUM_ANALYZE", Kind::Switch, Some("true"), "Whether ml-vacuum vacuums and analyses."),
     key(
         "PRUNE_FAILED_PROOFS_DAYS",

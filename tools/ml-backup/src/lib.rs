@@ -17,5 +17,6 @@ mod place;
 mod plan;
 mod snapshot;
 mod tidy;
+mod verify;
 
 pub use cli::Cli;
