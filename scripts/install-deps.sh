@@ -15,6 +15,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/toolchain.sh"
 # shellcheck source=scripts/lib/apt.sh
 . "$root/scripts/lib/apt.sh"
+# shellcheck source=scripts/lib/s3-server.sh
+. "$root/scripts/lib/s3-server.sh"
 
 for_tests=no for_check=no for_windows=no plan=no
 for word in "$@"; do
@@ -77,6 +79,9 @@ if [ "$for_tests" = yes ]; then
     have metamath || missing+=(metamath)
     have eprover || missing+=(eprover)
     have parallel || missing+=(parallel)
+    have git || missing+=(git)
+    # Not from apt; what needs it is skipped without.
+    [ "$plan" = yes ] || install_s3_server || true
     have age || missing+=(age)
 fi
 need_rust=no

@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod pipeline;
 pub mod redis_server;
 pub mod running;
+pub mod s3_server;
 pub mod schema;
 pub mod skip;
 pub mod tool;
@@ -33,6 +34,7 @@ pub use http::{HttpStandIn, Request, Response};
 pub use pipeline::{Pipeline, PipelineOutput};
 pub use redis_server::RedisServer;
 pub use running::{Output, Running};
+pub use s3_server::S3Server;
 pub use tempfile::TempDir;
 pub use tool::Tool;
 

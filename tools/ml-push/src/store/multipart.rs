@@ -140,8 +140,7 @@ fn complete(store: &S3<'_>, file: &Local, key: &str, id: &str, body: &str, over:
 /// A failed abort costs room there; the next push tries again.
 fn abort(store: &S3<'_>, key: &str, id: &str) {
     let url = rusty_s3::S3Action::sign(&store.bucket.abort_multipart_upload(Some(&store.credentials), key, id), SIGNED_FOR);
-    // Not by `send`, which does nothing more after a signal.
-    match store.send_signed("DELETE", url.as_str(), &[], &[]) {
+    match store.send_last("DELETE", url.as_str()) {
         Ok(answer) if answer.is_success() || answer.status == 404 => {}
         Ok(answer) => log::info!("{}", s3_answer::failure(&answer, "removing the parts of what failed")),
         Err(failure) => log::info!("removing the parts of what failed: {failure}"),

@@ -15,6 +15,7 @@ use ml_common::{Class, Failure, Result, redact};
 use rusty_s3::actions::ListObjectsV2;
 use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
 use std::io::Write;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 /// A signature is good for so long; retries of one request stay far below.
@@ -28,6 +29,7 @@ pub(super) const PART: u64 = 8 << 20;
 
 pub struct S3<'a> {
     client: Client,
+    last: Client,
     pub(super) bucket: Bucket,
     pub(super) credentials: Credentials,
     prefix: String,
@@ -64,9 +66,10 @@ impl<'a> S3<'a> {
             body_limit: PIECE,
             ..http::Options::default()
         };
-        let client = Client::new(options, &|name| stage.env(name));
+        let last = http::Options { timeout: Duration::from_secs(10), attempts: 1, ..options.clone() };
+        let (client, last) = (Client::new(options, &|name| stage.env(name)), Client::new(last, &|name| stage.env(name)));
         let shown = format!("s3://{}/{prefix}", bucket.name());
-        Ok(S3 { client, bucket, credentials, prefix: prefix.to_owned(), shown, cancel: &stage.cancel })
+        Ok(S3 { client, last, bucket, credentials, prefix: prefix.to_owned(), shown, cancel: &stage.cancel })
     }
 
     pub(super) fn key(&self, name: &str) -> String {
@@ -83,9 +86,29 @@ impl<'a> S3<'a> {
         self.send_signed(A::METHOD.to_str(), action.sign(SIGNED_FOR).as_str(), &headers, body)
     }
 
-    pub(super) fn send_signed(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Response> {
-        // The store that is down is where backups are kept: its failures are of that class.
-        self.client.request(method, url, headers, body).map_err(|failure| Failure { class: Class::Storage, ..failure })
+    /// Sends a request and waits for the answer, or for a signal: what hangs then is left to end with the process.
+    pub(super) fn send_signed(&self, method: &'static str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Response> {
+        let (client, url, body) = (self.client.clone(), url.to_owned(), body.to_vec());
+        let headers: Vec<(String, String)> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (answered, answer) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            // Nobody may be waiting any more.
+            let _ = answered.send(client.request(method, &url, &headers, &body));
+        });
+        loop {
+            self.cancel.check()?;
+            match answer.recv_timeout(Duration::from_millis(50)) {
+                Ok(answer) => return answer.map_err(unreachable),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(Failure::new(Class::Internal, "a request ended without a result")),
+            }
+        }
+    }
+
+    /// The same for what has to be tidied up after a signal, too: once, and not for long.
+    pub(super) fn send_last(&self, method: &str, url: &str) -> Result<Response> {
+        self.last.request(method, url, &[], &[]).map_err(unreachable)
     }
 
     pub(super) fn doing(&self, what: &str, name: &str) -> String {
@@ -205,6 +228,11 @@ impl<'a> S3<'a> {
     pub(super) fn appeared(&self, file: &Local) -> Failure {
         conflict(&file.name, &self.shown, "it appeared while this one was on its way")
     }
+}
+
+/// The store that is down is where backups are kept: its failures are of that class.
+fn unreachable(failure: Failure) -> Failure {
+    Failure { class: Class::Storage, ..failure }
 }
 
 /// The file was hashed before it was sent.
