@@ -3,6 +3,7 @@
 
 use crate::child::Run;
 use crate::paired::Pair;
+use crate::profile::Instructions;
 use crate::say;
 use serde::Serialize;
 
@@ -25,13 +26,15 @@ pub struct Goal {
 }
 
 /// Compares, and says so.
-pub fn judge(pairs: &[Pair], last: &Run) -> Vec<Goal> {
+pub fn judge(pairs: &[Pair], last: &Run, instructions: &[Instructions]) -> Vec<Goal> {
     let at_most = |what: String, measured: f64, goal: f64, unit| Goal { what, measured, goal, unit, met: Some(measured <= goal) };
     let mut goals = Vec::new();
     for (to, experiment, goal) in SECONDS {
-        if let Some(pair) = pairs.iter().find(|pair| pair.to == to) {
-            let what = format!("to {to} where the experiment takes {experiment} s: {experiment} / {:.2}", pair.faster);
-            goals.push(at_most(what, experiment / pair.faster, goal, "s"));
+        let by_time = pairs.iter().find(|pair| pair.to == to).map(|pair| ("times faster", pair.faster));
+        let counted = instructions.iter().find(|counted| counted.to == to);
+        let by_count = counted.map(|counted| ("times fewer instructions", counted.baseline as f64 / counted.ours as f64));
+        for (by, ratio) in [by_time, by_count].into_iter().flatten() {
+            goals.push(at_most(format!("to {to}, {ratio:.2} {by} than {experiment} s"), experiment / ratio, goal, "s"));
         }
     }
     let longest = pairs.iter().filter_map(|pair| Some((pair, pair.speed_up?))).next_back();

@@ -70,7 +70,7 @@ fn measure(path: Option<PathBuf>) -> Result<()> {
     table::lengths(&last);
     let profile = profile::measure(folder, long)?;
     let nights = nightly::measure()?;
-    let goals = goals::judge(&pairs, &last);
+    let goals = goals::judge(&pairs, &last, &profile.instructions);
     machine::warn(&machine);
 
     let figures = json!({

@@ -26,7 +26,7 @@ pub struct Profile {
     pub by: Option<&'static str>,
     pub to: usize,
     pub top: Vec<Share>,
-    pub instructions: Option<Instructions>,
+    pub instructions: Vec<Instructions>,
 }
 
 /// Both engines to one length, one thread.
@@ -39,21 +39,29 @@ pub struct Instructions {
 
 /// Profiles; what the tools write stays in `folder`.
 pub fn measure(folder: &Path, long: bool) -> Result<Profile> {
-    let to = if long { 21 } else { 19 };
-    let counted = match has("valgrind") {
-        true => Some((counted(folder, "baseline", to)?, counted(folder, "ours", to)?)),
-        false => None,
+    // The last one takes minutes.
+    let lengths: &[usize] = match (has("valgrind"), long) {
+        (false, _) => &[],
+        (true, false) => &[19],
+        (true, true) => &[19, 21, 25],
     };
+    let mut instructions = Vec::new();
+    let mut ours = None;
+    for &to in lengths {
+        let (plain, this) = (counted(folder, "baseline", to)?, counted(folder, "ours", to)?);
+        instructions.push(Instructions { to, baseline: plain.total, ours: this.total });
+        ours = Some((to, this));
+    }
     let by_perf = if has("perf") { perf(folder) } else { Err("perf is not installed".to_owned()) };
-    let (by, reached, top) = match (by_perf, &counted) {
+    let (by, reached, top) = match (by_perf, &ours) {
         (Ok(top), _) => (Some("perf"), PERF_TO, top),
-        (Err(reason), Some((_, ours))) => {
+        (Err(reason), Some((to, ours))) => {
             say(format_args!("\nThe profile is callgrind's: {reason}."));
             let share = |(function, count): &(String, u64)| Share {
                 function: function.clone(),
                 percent: *count as f64 * 100.0 / ours.total as f64,
             };
-            (Some("callgrind"), to, ours.functions.iter().take(TOP).map(share).collect())
+            (Some("callgrind"), *to, ours.functions.iter().take(TOP).map(share).collect())
         }
         (Err(reason), None) => {
             say(format_args!("\nNo profile: {reason}, and valgrind is not installed."));
@@ -64,15 +72,16 @@ pub fn measure(folder: &Path, long: bool) -> Result<Profile> {
         say(format_args!("\nThis engine to {reached}, one thread: the functions that take most, by {by}"));
         top.iter().for_each(|share| say(format_args!("{:>7.1} %  {}", share.percent, share.function)));
     }
-    let instructions = counted.map(|(baseline, ours)| Instructions { to, baseline: baseline.total, ours: ours.total });
-    match &instructions {
-        Some(Instructions { to, baseline, ours }) => say(format_args!(
+    for Instructions { to, baseline, ours } in &instructions {
+        say(format_args!(
             "\nInstructions to {to}: the plain engine {}, this one {}: {:.2} times fewer",
             thousands(*baseline),
             thousands(*ours),
             *baseline as f64 / *ours as f64
-        )),
-        None => say("\nInstructions are not counted: valgrind is not installed (apt-get install valgrind)."),
+        ));
+    }
+    if instructions.is_empty() {
+        say("\nInstructions are not counted: valgrind is not installed (apt-get install valgrind).");
     }
     Ok(Profile { by, to: reached, top, instructions })
 }
