@@ -63,6 +63,26 @@ pub fn bind_child(command: &mut Command) {
     }
 }
 
+/// Lets everybody else have CPU and disk first, from here on: this thread, those that it starts, and their children.
+///
+/// # Errors
+/// As of `nice` and `ioprio_set`.
+pub fn low_priority() -> io::Result<()> {
+    const LOWEST: i32 = 19;
+    rustix::process::nice(LOWEST)?;
+    #[cfg(target_os = "linux")]
+    {
+        // linux/ioprio.h: this thread; the disk only while nobody else wants it.
+        const WHO_PROCESS: libc::c_int = 1;
+        const CLASS_IDLE: libc::c_int = 3 << 13;
+        // SAFETY: the call takes three numbers and touches no memory of ours.
+        if unsafe { libc::syscall(libc::SYS_ioprio_set, WHO_PROCESS, 0, CLASS_IDLE) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
 /// Asks a child, and the children that it has, to end.
 pub fn end_child(pid: u32) {
     signal_child(pid, rustix::process::Signal::TERM);

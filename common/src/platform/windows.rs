@@ -55,6 +55,22 @@ pub fn bind_child(command: &mut Command) {
     command.creation_flags(CREATE_NEW_PROCESS_GROUP);
 }
 
+/// Lets everybody else have the CPU first, from here on; children inherit it. The disk has no such class that children would inherit.
+///
+/// # Errors
+/// As of the system call.
+pub fn low_priority() -> io::Result<()> {
+    const BELOW_NORMAL_PRIORITY_CLASS: u32 = 0x0000_4000;
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn GetCurrentProcess() -> std::os::windows::io::RawHandle;
+        fn SetPriorityClass(process: std::os::windows::io::RawHandle, class: u32) -> i32;
+    }
+    // SAFETY: the first gives a constant that stands for this process, the second reads nothing but its arguments.
+    let done = unsafe { SetPriorityClass(GetCurrentProcess(), BELOW_NORMAL_PRIORITY_CLASS) };
+    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Ends a child, and the children that it has; there is no polite way. Its id is not given away again while its handle is open.
 pub fn end_child(pid: u32) {
     let mut command = Command::new("taskkill");

@@ -113,6 +113,7 @@ pub const KEYS: &[Key] = &[
     key("BACKUP_KEEP_WEEKLY", Kind::Count, Some("0"), "The same of weeks."),
     key("BACKUP_KEEP_MONTHLY", Kind::Count, Some("0"), "The same of months."),
     key("BACKUP_COMPRESSION", Kind::Switch, Some("true"), "Whether dumps are compressed."),
+    key("BACKUP_NICE", Kind::Switch, Some("false"), "Whether backups let everybody else have CPU and disk first, as with --nice."),
     key(
         "BACKUP_GLOBALS",
         Kind::Switch,

@@ -20,6 +20,9 @@ pub struct Cli {
     /// Use pg_dump and pg_restore inside a running container: docker:NAME
     #[arg(long, value_name = "docker:NAME", global = true)]
     pub via: Option<Via>,
+    /// Let everybody else have CPU and disk first: nice 19 and, on Linux, the idle class of the disk; pg_dump too [default: BACKUP_NICE]
+    #[arg(long, global = true)]
+    pub nice: bool,
     /// What every tool has.
     #[command(flatten)]
     pub common: Common,
@@ -73,6 +76,12 @@ impl Tool for Cli {
     }
 
     fn act(&mut self, stage: &Stage) -> Result<Done> {
+        if self.nice || stage.settings.switch("BACKUP_NICE")? {
+            // Before any thread or child is started: they inherit it.
+            if let Err(error) = ml_common::platform::low_priority() {
+                log::warn!("the priority stays as it is: {error}");
+            }
+        }
         let result = match &self.verb {
             Some(Verb::Verify(_)) if self.to.is_some() => Err(Failure::new(Class::Usage, "verify writes no file, so --to has no meaning")),
             Some(Verb::Verify(verify)) => verify::act(verify, self.via.clone().unwrap_or_default(), stage),
