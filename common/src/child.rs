@@ -33,6 +33,15 @@ impl Ended {
     }
 }
 
+/// What the rest of a child's output is to whoever has read its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// The child is to come to its own end.
+    Awaited,
+    /// It has served; it is ended.
+    Unwanted,
+}
+
 /// Runs `command` to its end, handing its stdout to `consume`. It is ended when a signal arrives, the deadline passes, `consume` fails or
 /// this process dies.
 ///
@@ -53,28 +62,50 @@ pub fn run<T>(
 /// # Errors
 /// As [`run`].
 pub fn run_fed<T>(
-    mut command: Command,
+    command: Command,
     stdin: Stdio,
     cancel: &Cancel,
     deadline: Option<Duration>,
     consume: impl FnOnce(&mut dyn Read) -> Result<T>,
+) -> Result<(Ended, T)> {
+    run_whole(command, stdin, cancel, deadline, |out| consume(out).map(|consumed| (consumed, Rest::Awaited)))
+}
+
+/// As [`run`] without a deadline, for a child that is perhaps not wanted to its end: `consume` says so. How one ended that was not wanted
+/// says nothing.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_part<T>(command: Command, cancel: &Cancel, consume: impl FnOnce(&mut dyn Read) -> Result<(T, Rest)>) -> Result<(Ended, T)> {
+    run_whole(command, Stdio::null(), cancel, None, consume)
+}
+
+fn run_whole<T>(
+    mut command: Command,
+    stdin: Stdio,
+    cancel: &Cancel,
+    deadline: Option<Duration>,
+    consume: impl FnOnce(&mut dyn Read) -> Result<(T, Rest)>,
 ) -> Result<(Ended, T)> {
     let name = command.get_program().to_string_lossy().into_owned();
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     platform::bind_child(&mut command);
     let mut child = command.spawn().or_fail(Class::General, || format!("cannot start {name}"))?;
     let stderr = tail(child.stderr.take());
-    let stdout = child.stdout.take();
+    let mut stdout = child.stdout.take();
     let late = Arc::new(AtomicBool::new(false));
     let done = Arc::new(AtomicBool::new(false));
     let clock = watch(child.id(), cancel.clone(), deadline, Arc::clone(&late), Arc::clone(&done));
-    let consumed = match stdout {
-        Some(mut stdout) => consume(&mut stdout),
+    let consumed = match &mut stdout {
+        Some(stdout) => consume(stdout),
         None => consume(&mut std::io::empty()),
     };
-    if consumed.is_err() || cancel.is_set() || late.load(Ordering::Relaxed) {
+    let wanted = matches!(consumed, Ok((_, Rest::Awaited)));
+    if !wanted || cancel.is_set() || late.load(Ordering::Relaxed) {
+        // Asked before its pipe is closed: a child that is told to end can end its own work cleanly.
         end(&mut child);
     }
+    drop(stdout);
     let status = child.wait().or_fail(Class::Internal, || format!("waiting for {name}"));
     // A child of the child may still hold this pipe: the watch goes on.
     let stderr = stderr.and_then(|thread| thread.join().ok()).unwrap_or_default();
@@ -85,7 +116,8 @@ pub fn run_fed<T>(
         let limit = humantime::format_duration(deadline.unwrap_or_default());
         return Err(Failure::new(Class::General, format!("{name} was ended after {limit}")).hint("look why it hangs, or allow more time"));
     }
-    Ok((Ended { status: status?, stderr }, consumed?))
+    let (consumed, _) = consumed?;
+    Ok((Ended { status: status?, stderr }, consumed))
 }
 
 /// Asks politely first, then does not.
@@ -181,6 +213,19 @@ mod tests {
             .unwrap_err();
             assert_eq!(text, "", "{script}");
         }
+    }
+
+    #[test]
+    fn a_child_that_has_served_is_ended() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "trap 'echo told >&2; exit 3' TERM; echo first; while :; do sleep 0.05; done"]);
+        let (ended, first) = run_part(command, &Cancel::default(), |out| {
+            let mut first = [0; 5];
+            out.read_exact(&mut first).or_fail(Class::Internal, || "reading")?;
+            Ok((first, Rest::Unwanted))
+        })
+        .unwrap();
+        assert_eq!((&first, ended.status.code(), ended.said().as_str()), (b"first", Some(3), "told"));
     }
 
     #[test]

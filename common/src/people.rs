@@ -188,6 +188,17 @@ pub fn waiting(doing: &'static str) -> indicatif::ProgressBar {
     bar.with_message(doing)
 }
 
+/// The same with an amount of bytes, of about `total`: how fast it goes and how long it is going to take.
+pub fn amount(doing: &'static str, total: u64) -> indicatif::ProgressBar {
+    let bar = indicatif::ProgressBar::new(total);
+    let template = "{spinner} {msg} {elapsed}: {bytes} of about {total_bytes}, {bytes_per_sec}, about {eta} left";
+    if let Ok(style) = indicatif::ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    bar.with_message(doing)
+}
+
 /// Sends `log` to stderr, scrubbed of secrets: warnings and errors always, the rest with `--verbose`.
 pub fn log_to_stderr(tool: &'static str, verbose: bool) {
     struct Stderr(&'static str);

@@ -84,6 +84,22 @@ pub fn read(programs: &Programs, path: &Path, cancel: &Cancel) -> Result<Content
     Ok(Contents { tally: all.tally(large_objects), data: all.into_data(), text_bytes })
 }
 
+/// Asks pg_restore for the list of contents: that it gives one shows that stock programs understand the file.
+///
+/// # Errors
+/// Class Storage when it does not, and those of [`child::run`].
+pub fn listed(programs: &Programs, path: &Path, cancel: &Cancel) -> Result<()> {
+    let mut command = programs.command("pg_restore", None);
+    command.arg("--list");
+    let sink = |out: &mut dyn Read| {
+        let _ = std::io::copy(out, &mut std::io::sink());
+        Ok(())
+    };
+    let (ended, ()) = child::run_fed(command, open(path)?, cancel, None, sink)?;
+    // Built without a compression it says so and gives the list all the same.
+    if ended.status.success() && !ended.stderr.contains("does not support") { Ok(()) } else { Err(unreadable(path, &ended.said())) }
+}
+
 /// The archive as a child's standard input, which serves programs on this machine and in a container alike.
 ///
 /// # Errors

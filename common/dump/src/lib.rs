@@ -27,6 +27,7 @@ pub mod tables;
 pub use archive::Archive;
 pub use compression::Compression;
 pub use contents::Tally;
+pub use decode::END_MARK;
 pub use fingerprint::Fingerprint;
 pub use manifest::Manifest;
 pub use programs::{Programs, Via};

@@ -127,6 +127,11 @@ impl Programs {
     /// `name` of these programs, with an environment that reaches the target and holds no other PG* variable; the password is never an
     /// argument.
     pub fn command(&self, name: &str, reach: Option<Reach<'_>>) -> Command {
+        self.command_with(name, reach, &[])
+    }
+
+    /// The same with further variables, which win.
+    pub fn command_with(&self, name: &str, reach: Option<Reach<'_>>, further: &[(&str, String)]) -> Command {
         let mut command = match &self.via {
             Via::Host => {
                 let mut command = Command::new(self.bin.join(executable(name)));
@@ -134,13 +139,17 @@ impl Programs {
                     reach.target.prepare(&mut command);
                     command.env("PGAPPNAME", reach.application);
                 }
+                command.envs(further.iter().map(|(key, value)| (key, value)));
                 command
             }
             Via::Docker(container) => {
                 let mut command = Command::new("docker");
                 command.args(["exec", "--interactive"]);
                 // Names only: docker takes the values from its own environment, so none is seen in the process list.
-                for (key, value) in reach.map(inside).unwrap_or_default() {
+                let mut variables = reach.map(inside).unwrap_or_default();
+                variables.retain(|(key, _)| further.iter().all(|(other, _)| key != other));
+                variables.extend(further.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+                for (key, value) in variables {
                     command.arg("--env").arg(&key).env(key, value);
                 }
                 command.args(["--env", "LC_ALL", container, name]);

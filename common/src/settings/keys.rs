@@ -112,8 +112,14 @@ pub const KEYS: &[Key] = &[
     key("BACKUP_KEEP_DAILY", Kind::Count, Some("0"), "Of so many days that have one, the newest good backup is kept whatever its age."),
     key("BACKUP_KEEP_WEEKLY", Kind::Count, Some("0"), "The same of weeks."),
     key("BACKUP_KEEP_MONTHLY", Kind::Count, Some("0"), "The same of months."),
-    key("BACKUP_COMPRESSION", Kind::Switch, Some("true"), "Whether dumps are compressed."),
     key("BACKUP_NICE", Kind::Switch, Some("false"), "Whether backups let everybody else have CPU and disk first, as with --nice."),
+    key(
+        "BACKUP_COMPRESSION",
+        Kind::Text,
+        Some("true"),
+        "How dumps are compressed: `gzip` (what `true` means; any pg_restore reads it), `gzip:LEVEL` (1 to 9), `zstd` or `zstd:LEVEL` (1 to 22; \
+         faster and smaller, PostgreSQL 16 and later), `none` (what `false` means).",
+    ),
     key(
         "BACKUP_GLOBALS",
         Kind::Switch,

@@ -23,6 +23,12 @@ pub struct Cli {
     /// Let everybody else have CPU and disk first: nice 19 and, on Linux, the idle class of the disk; pg_dump too [default: BACKUP_NICE]
     #[arg(long, global = true)]
     pub nice: bool,
+    /// Sessions that copy tables at the same time, also parts of one table [default: the processor's cores]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub jobs: Option<u8>,
+    /// Let stock pg_dump write the dump, on one core
+    #[arg(long)]
+    pub stock: bool,
     /// What every tool has.
     #[command(flatten)]
     pub common: Common,

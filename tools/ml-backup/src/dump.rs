@@ -3,9 +3,11 @@
 use ml_common::files::NewFile;
 use ml_common::signal::Cancel;
 use ml_common::{Class, Failure, Result, child, files};
+use ml_dump::compression::GZIP_LEVEL;
 use ml_dump::programs::Reach;
-use ml_dump::{Programs, tables};
+use ml_dump::{Compression, Programs, session, tables};
 use std::io;
+use std::process::Command;
 use std::time::Duration;
 
 /// How a dump is made.
@@ -17,8 +19,6 @@ pub struct Dump<'a> {
     pub reach: Reach<'a>,
     /// The snapshot to dump.
     pub snapshot: &'a str,
-    /// Whether to compress.
-    pub compress: bool,
     /// Another encoding than the database's.
     pub encoding: Option<&'a str>,
     /// How long pg_dump waits for a lock.
@@ -26,16 +26,20 @@ pub struct Dump<'a> {
 }
 
 impl Dump<'_> {
-    /// Dumps into `file`.
-    ///
-    /// # Errors
-    /// Class Storage when the file cannot be written, else Database; and those of [`child::run`].
-    pub fn run(&self, file: &mut NewFile, cancel: &Cancel) -> Result<()> {
-        let mut command = self.programs.command("pg_dump", Some(self.reach));
+    /// pg_dump, to write an archive compressed so.
+    pub fn command(&self, compression: Compression) -> Command {
+        // What pg_dump leaves as role and database have it, so that rows compare with those that a restore reads.
+        let own = self.reach.target.child_env().into_iter().find(|(key, _)| key == "PGOPTIONS").map(|(_, value)| value);
+        let options = ("PGOPTIONS", session::options(own.as_deref()));
+        let mut command = self.programs.command_with("pg_dump", Some(self.reach), &[options]);
         // Never a question for a password; and flushing to disk is done when the file gets its name.
         command.args(["--format=custom", "--no-password", "--no-sync"]).arg(format!("--snapshot={}", self.snapshot));
-        if !self.compress {
-            command.arg("--compress=0");
+        match compression {
+            Compression::None => drop(command.arg("--compress=0")),
+            // Its own default.
+            Compression::Gzip(GZIP_LEVEL) => {}
+            Compression::Gzip(level) => drop(command.arg(format!("--compress={level}"))),
+            Compression::Zstd(_) => drop(command.arg(format!("--compress={compression}"))),
         }
         if let Some(encoding) = self.encoding {
             command.arg(format!("--encoding={encoding}"));
@@ -43,6 +47,15 @@ impl Dump<'_> {
         if !self.lock_timeout.is_zero() {
             command.arg(format!("--lock-wait-timeout={}", self.lock_timeout.as_millis()));
         }
+        command
+    }
+
+    /// Dumps with stock pg_dump into `file`.
+    ///
+    /// # Errors
+    /// Class Storage when the file cannot be written, else Database; and those of [`child::run`].
+    pub fn run(&self, compression: Compression, file: &mut NewFile, cancel: &Cancel) -> Result<()> {
+        let mut command = self.command(compression);
         let direct = self.programs.on_this_machine();
         if direct {
             // pg_dump writes the places of the tables into a file that it can seek in; pg_restore -j is the faster for them.
@@ -61,7 +74,7 @@ impl Dump<'_> {
 const LOCKING: &str = "Query was: LOCK TABLE";
 
 /// What pg_dump's last words mean.
-fn explain(said: &str) -> Failure {
+pub fn explain(said: &str) -> Failure {
     let said = said.replace("pg_dump: error: ", "").replace("pg_dump: ", "");
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
     let failure = |class, hint: &str| Failure::new(class, format!("pg_dump failed: {said}")).hint(hint);

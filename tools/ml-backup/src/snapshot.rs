@@ -112,6 +112,11 @@ impl Snapshot {
         .hint("run the backup when no schema is being changed"))
     }
 
+    /// Its session, within the transaction.
+    pub fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
     /// A hook that cancels what the snapshot's session is running.
     pub fn canceller(&self, target: &pg::Target) -> impl Fn() + Send + Sync + Clone + use<> {
         pg::canceller(&self.client, target)

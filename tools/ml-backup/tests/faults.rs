@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{backup, dumps, fake_bin, hang_pg_dump, ledger, names, running, script, wait_until};
+use common::{alive, backup, dumps, fake_bin, hang_pg_dump, ledger, names, pg_dump_of, script, wait_until};
 use ml_tests::{Cluster, TempDir, Tool, closed_port, full_disk};
 use std::fs;
 use std::path::Path;
@@ -80,13 +80,12 @@ fn killed_it_leaves_nothing_under_a_final_name_and_no_pg_dump() {
     let (db, folder) = (ledger("killed"), TempDir::new().unwrap());
     let _lock = hang_pg_dump(&db);
     let tool = backup(&db.url(), folder.path()).spawn();
-    let at = folder.path().to_str().unwrap().to_owned();
-    wait_until("pg_dump works", || !running("pg_dump", &at).is_empty());
+    let child = pg_dump_of(&tool);
     let list = ml_tests::tool::process_list();
     assert!(!list.contains(db.password()), "the password is in the process list");
     tool.signal(9);
     tool.wait().expect_code(137);
-    wait_until("pg_dump ends with its parent", || running("pg_dump", &at).is_empty());
+    wait_until("pg_dump ends with its parent", || !alive(child));
     assert_eq!(dumps(folder.path()).len(), 0);
     assert!(names(folder.path()).iter().all(|name| name.starts_with('.') && name.ends_with(".partial")));
 }
@@ -95,14 +94,13 @@ fn killed_it_leaves_nothing_under_a_final_name_and_no_pg_dump() {
 fn interrupted_and_terminated_it_cleans_up() {
     let (db, folder) = (ledger("interrupted"), TempDir::new().unwrap());
     let _lock = hang_pg_dump(&db);
-    let at = folder.path().to_str().unwrap().to_owned();
     for (signal, code) in [(2, 130), (15, 143)] {
         let tool = backup(&db.url(), folder.path()).spawn();
-        wait_until("pg_dump works", || !running("pg_dump", &at).is_empty());
+        let child = pg_dump_of(&tool);
         tool.signal(signal);
         let out = tool.wait().expect_code(code);
         assert_eq!(out.end()["exit"], code);
-        assert_eq!(running("pg_dump", &at), Vec::<u32>::new());
+        assert!(!alive(child));
         nothing_published(folder.path());
     }
 }
@@ -112,8 +110,7 @@ fn a_second_backup_at_the_same_time_is_refused() {
     let (db, folder) = (ledger("twice"), TempDir::new().unwrap());
     let lock = hang_pg_dump(&db);
     let first = backup(&db.url(), folder.path()).spawn();
-    let at = folder.path().to_str().unwrap().to_owned();
-    wait_until("pg_dump works", || !running("pg_dump", &at).is_empty());
+    pg_dump_of(&first);
     let second = backup(&db.url(), folder.path()).run().expect_code(75);
     assert!(second.stderr.contains("held by ml-backup"), "{}", second.stderr);
     drop(lock);
@@ -128,8 +125,7 @@ fn a_server_that_dies_in_the_middle() {
     ml_tests::ledger::second_generation(&mut db.client());
     let _lock = hang_pg_dump(&db);
     let tool = backup(&db.url(), folder.path()).spawn();
-    let at = folder.path().to_str().unwrap().to_owned();
-    wait_until("pg_dump works", || !running("pg_dump", &at).is_empty());
+    pg_dump_of(&tool);
     cluster.kill();
     let out = tool.wait().expect_code(2);
     assert_eq!(out.end()["error_class"], "database");
@@ -178,7 +174,7 @@ fn a_dump_that_lost_rows_is_never_published() {
     nothing_published(folder.path());
     // One that reports success after half of the file.
     let cut = "for a; do case $p in --file) f=$a;; esac; p=$a; done; \"$REAL/pg_dump\" \"$@\" && truncate -s -2000 \"$f\"";
-    let out = backup(&db.url(), folder.path()).env("PG_BIN", fake_bin(cut).path()).run().expect_code(4);
+    let out = backup(&db.url(), folder.path()).arg("--stock").env("PG_BIN", fake_bin(cut).path()).run().expect_code(4);
     assert!(out.stderr.contains("cannot be read whole"), "{}", out.stderr);
     nothing_published(folder.path());
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{backup, hang_pg_dump, ledger, running, wait_until};
+use common::{backup, hang_pg_dump, ledger, pg_dump_of};
 use ml_tests::{TempDir, Tool};
 
 /// Niceness and class of the disk of a process, by its thread group's leader.
@@ -23,22 +23,11 @@ fn cpu_and_disk_go_to_others_first() {
     for (flag, setting, lowered) in [(true, "false", true), (false, "true", true), (false, "false", false)] {
         let tool = backup(&db.url(), folder.path()).env("BACKUP_NICE", setting);
         let tool = if flag { tool.arg("--nice") } else { tool }.spawn();
-        let mut pids = Vec::new();
-        wait_until("pg_dump works", || {
-            pids = running("pg_dump", "--snapshot");
-            pids.retain(|pid| parent(*pid) == tool.pid());
-            !pids.is_empty()
-        });
-        for pid in [pids[0], tool.pid()] {
+        for pid in [pg_dump_of(&tool), tool.pid()] {
             let (nice, class) = priority(pid);
             assert_eq!(nice == "19" && class.contains("idle"), lowered, "{nice} {class}");
         }
         tool.signal(15);
         tool.wait().expect_code(143);
     }
-}
-
-fn parent(pid: u32) -> u32 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)).and_then(|id| id.parse().ok()).unwrap_or(0)
 }

@@ -72,13 +72,30 @@ pub fn hang_pg_dump(db: &TestDb) -> postgres::Client {
     client
 }
 
-/// The ids of running processes whose command line holds `word` as an argument's part and runs `program`.
-pub fn running(program: &str, word: &str) -> Vec<u32> {
+/// The children of a process that run `program`.
+pub fn children(parent: u32, program: &str) -> Vec<u32> {
     let pids = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let matching = |pid: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // The name may hold blanks and parentheses; after it come the state and the parent.
+        let of = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse().ok());
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let args: Vec<String> = line.split(|b| *b == 0).map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
-        args.first().is_some_and(|first| first.ends_with(program)) && args.iter().any(|arg| arg.contains(word))
+        of == Some(parent) && line.split(|b| *b == 0).next().is_some_and(|first| first.ends_with(program.as_bytes()))
     };
     pids.filter(matching).collect()
+}
+
+/// Waits until the tool's pg_dump is at work, and gives its id.
+pub fn pg_dump_of(tool: &ml_tests::Running) -> u32 {
+    let mut found = Vec::new();
+    wait_until("pg_dump works", || {
+        found = children(tool.pid(), "pg_dump");
+        !found.is_empty()
+    });
+    found[0]
+}
+
+/// Whether a process is there.
+pub fn alive(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
 }
