@@ -157,14 +157,19 @@ fn answer(input: impl Read + Send + 'static, cancel: &Cancel) -> Result<String> 
 /// A progress line on stderr, shown on a terminal only. `total` in units of the work, when it is known.
 pub fn progress(doing: impl Into<Cow<'static, str>>, total: Option<u64>) -> indicatif::ProgressBar {
     let template = match total {
-        Some(_) => "{msg} {wide_bar} {percent}% {human_pos}/{human_len} {per_sec} {eta}",
-        None => "{spinner} {msg} {human_pos} {per_sec} {elapsed}",
+        Some(_) => "{msg} {wide_bar} {percent}% {human_pos}/{human_len} {rate} {eta}",
+        None => "{spinner} {msg} {human_pos} {rate} {elapsed}",
     };
     let bar = total.map_or_else(indicatif::ProgressBar::new_spinner, indicatif::ProgressBar::new);
     if let Ok(style) = indicatif::ProgressStyle::with_template(template) {
-        bar.set_style(style);
+        bar.set_style(style.with_key("rate", rate));
     }
     bar.with_message(doing)
+}
+
+/// Whole units a second: more figures would say nothing.
+fn rate(state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write) {
+    let _ = write!(out, "{}/s", indicatif::HumanCount(state.per_sec() as u64));
 }
 
 /// The same for bytes, with their rate and the time left.
