@@ -30,7 +30,7 @@ pub fn act(cli: &Cli, stage: &Stage, database: &str) -> Result<Done> {
     let source = Source::open(cli, stage)?;
     let (server, mut client) = Server::open(cli, stage)?;
     let programs = source.programs(&source.found(cli, stage)?, server.major)?;
-    let contents = if source.manifest.is_none() { Some(source.read(&programs, &stage.cancel)?) } else { None };
+    let contents = if source.manifest.is_none() { Some(source.read(&programs, jobs(cli), &stage.cancel)?) } else { None };
     source.report(stage, contents.as_ref(), began);
     let there = Properties::read(&mut client, database)?.is_some();
     let mut part = Part::of(cli);
@@ -52,8 +52,8 @@ pub fn act(cli: &Cli, stage: &Stage, database: &str) -> Result<Done> {
     if there && part.data_only {
         part.order(&mut server.connect(database)?)?;
     }
-    let (known, ours) = server.roles(&mut client, &source.archive.owners())?;
-    let owners = source.archive.owners().iter().all(|owner| ours.contains(*owner));
+    let (known, ours) = server.roles(&mut client, &source.owners())?;
+    let owners = source.owners().iter().all(|owner| ours.contains(*owner));
     let job = Job { cli, stage, server: &server, programs: &programs, source: &source, contents: contents.as_ref(), part, owners };
     let (verdict, whole) = if there {
         job.fill_old(database)?
@@ -127,9 +127,9 @@ impl Job<'_> {
             let tally = self.source.expected(self.contents);
             let expected = Expected {
                 tally: &tally,
-                whole: true,
+                whole: self.source.plain.is_none(),
                 manifest: self.source.manifest.as_ref(),
-                archive: Some(&self.source.archive),
+                archive: self.source.contents_table(),
                 sample: self.cli.sample(),
                 jobs: jobs(self.cli),
             };

@@ -46,14 +46,14 @@ impl Facts {
             Some(properties) => properties.clone(),
             None => source.properties()?,
         };
-        let mut roles = source.archive.owners();
+        let mut roles = source.owners();
         roles.extend(wanted.roles());
         let (known, ours) = server.roles(client, &roles)?;
         if let Some(old) = old.as_ref().filter(|old| !ours.contains(&old.owner)) {
             return Err(Failure::new(Class::Database, format!("{database} belongs to {}, and only its owner may rename it", old.owner))
                 .hint(format!("connect as {} or as a superuser", old.owner)));
         }
-        let strangers = source.archive.owners().into_iter().filter(|owner| !ours.contains(*owner)).map(str::to_owned).collect();
+        let strangers = source.owners().into_iter().filter(|owner| !ours.contains(*owner)).map(str::to_owned).collect();
         // What was another server's: roles and tablespaces that this one does not have.
         let mut properties = if old.is_some() { wanted } else { wanted.without_roles(|role| known.contains(role)) };
         if old.is_none() {

@@ -4,13 +4,13 @@
 //! rows from being restored, and must not pass unsaid either.
 
 use crate::part::Part;
+use crate::plain::{self, Pass};
 use crate::plan::conninfo;
 use crate::server::Server;
-use crate::source::Source;
+use crate::source::{Feed, Form, Source};
 use ml_common::signal::Cancel;
 use ml_common::{Class, Failure, OrFail, Result, child};
 use ml_dump::archive::Entry;
-use ml_dump::contents;
 use ml_dump::programs::Reach;
 use ml_dump::{Archive, Programs};
 use std::io::{self, Read, Write};
@@ -46,6 +46,11 @@ impl Load<'_> {
     /// # Errors
     /// Class Storage when the archive is at fault, else Database; and those of [`child::run`].
     pub fn rows(&self, source: &Source, cancel: &Cancel) -> Result<()> {
+        if source.form() == Form::Plain {
+            let pass = Pass::Rows { owners: self.owners, tablespaces: self.tablespaces, drill: self.drill };
+            let (ok, said) = plain::load(self, source, pass, cancel)?;
+            return if ok { Ok(()) } else { Err(explain("psql", &said)) };
+        }
         let mut command = self.command();
         command.args(["--exit-on-error", "--no-acl"]);
         if self.drill {
@@ -53,7 +58,7 @@ impl Load<'_> {
         }
         let list = self.listed(&source.archive, |entry| !is_right(entry, self.server.superuser) && self.part.wants(entry))?;
         let (ok, said) = self.run(command, list.as_ref(), source, cancel)?;
-        if ok { Ok(()) } else { Err(explain(&said)) }
+        if ok { Ok(()) } else { Err(explain("pg_restore", &said)) }
     }
 
     /// Loads rights, and comments on extensions where they were left out before. What could not be is told, one line each.
@@ -61,6 +66,14 @@ impl Load<'_> {
     /// # Errors
     /// Those of [`child::run`].
     pub fn rights(&self, source: &Source, cancel: &Cancel) -> Result<Vec<String>> {
+        if let Some(scanned) = &source.plain {
+            if !scanned.seen.rights {
+                return Ok(Vec::new());
+            }
+            // psql goes on after an error, and says each; it ends well all the same.
+            let (ok, said) = plain::load(self, source, Pass::Rights, cancel)?;
+            return Ok(refused(ok, &said));
+        }
         let wanted = |entry: &Entry| !self.part.data_only && is_right(entry, self.server.superuser) && self.part.wants(entry);
         if !source.archive.entries.iter().any(wanted) {
             return Ok(Vec::new());
@@ -69,15 +82,7 @@ impl Load<'_> {
             return Ok(vec!["rights are not restored through a container".into()]);
         };
         let (ok, said) = self.run(self.command(), Some(&list), source, cancel)?;
-        let told = said.lines().filter_map(|line| line.split_once("ERROR:").map(|(_, why)| why.trim().to_owned()));
-        let told: Vec<String> = told.collect();
-        Ok(if ok {
-            Vec::new()
-        } else if told.is_empty() {
-            vec![said.replace('\n', "; ")]
-        } else {
-            told
-        })
+        Ok(refused(ok, &said))
     }
 
     fn command(&self) -> Command {
@@ -122,17 +127,24 @@ impl Load<'_> {
         if let Some(list) = list {
             command.arg("--use-list").arg(list.path());
         }
-        let stdin = if self.programs.on_this_machine() {
-            if !self.single {
-                command.arg(format!("--jobs={}", self.jobs));
+        let direct = source.direct().filter(|_| self.programs.on_this_machine());
+        let feed = match direct {
+            Some(path) => {
+                if !self.single && source.form() != Form::Tar {
+                    command.arg(format!("--jobs={}", self.jobs));
+                }
+                command.arg(path);
+                None
             }
-            command.arg(&source.path);
-            Stdio::null()
-        } else {
-            contents::open(&source.path)?
+            None => Some(Feed::of(source)?.start()),
         };
+        let (stdin, feeding) = feed.map_or((Stdio::null(), None), |(stdin, feeding)| (stdin, Some(feeding)));
         let drain = |out: &mut dyn Read| io::copy(out, &mut io::sink()).map(|_| ()).or_fail(Class::General, || "reading from pg_restore");
-        let (ended, ()) = child::run_fed(command, stdin, cancel, None, drain)?;
+        let ran = child::run_fed(command, stdin, cancel, None, drain);
+        if let Some(feeding) = feeding {
+            feeding.finish()?;
+        }
+        let (ended, ()) = ran?;
         Ok((ended.status.success(), ended.stderr))
     }
 }
@@ -143,15 +155,25 @@ fn is_right(entry: &Entry, superuser: bool) -> bool {
     entry.desc == "ACL" || entry.desc == "DEFAULT ACL" || (extension && !superuser)
 }
 
-/// What pg_restore's words mean. The first error is the cause; what follows follows from it.
-fn explain(said: &str) -> Failure {
+/// What could not be restored of what may fail, one line each.
+fn refused(ok: bool, said: &str) -> Vec<String> {
+    let told: Vec<String> = said.lines().filter_map(|line| line.split_once("ERROR:").map(|(_, why)| why.trim().to_owned())).collect();
+    match (ok, told.is_empty()) {
+        (true, true) => Vec::new(),
+        (false, true) => vec![said.replace('\n', "; ")],
+        _ => told,
+    }
+}
+
+/// What the words of `program` (pg_restore, psql) mean. The first error is the cause; what follows follows from it.
+fn explain(program: &str, said: &str) -> Failure {
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let first = lines.iter().position(|line| line.contains("error:")).unwrap_or(0);
+    let first = lines.iter().position(|line| line.contains("error:") || line.contains("ERROR:")).unwrap_or(0);
     // The statement itself can be pages long, and a row is data.
     let told: Vec<&str> = lines.iter().skip(first).take(4).copied().take_while(|line| !line.starts_with("Command was:")).collect();
-    let told = told.join("; ").replace("pg_restore: ", "").replace("error: ", "");
+    let told = told.join("; ").replace("pg_restore: ", "").replace("psql:<stdin>:", "line ").replace("error: ", "");
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    let failure = |class, hint: &str| Failure::new(class, format!("pg_restore failed: {told}")).hint(hint);
+    let failure = |class, hint: &str| Failure::new(class, format!("{program} failed: {told}")).hint(hint);
     if has(&["No space left on device", "could not extend file"]) {
         return failure(Class::Database, "free disk space on the database server");
     }
@@ -218,7 +240,7 @@ mod tests {
             ("pg_restore: error: connection to server at \"h\" failed: x", Class::Database, "log"),
         ];
         for (said, class, hint) in cases {
-            let failure = explain(said);
+            let failure = explain("pg_restore", said);
             assert_eq!(failure.class, class, "{said}");
             assert!(failure.hint.as_deref().unwrap_or_default().contains(hint), "{said}: {failure:?}");
         }
@@ -228,7 +250,10 @@ mod tests {
     fn the_statement_is_left_out_of_the_message() {
         let said = "pg_restore: while PROCESSING TOC:\npg_restore: from TOC entry 1; 2\npg_restore: error: could not execute query: ERROR:  type \"x\" does not \
             exist\nLINE 2: a x\nCommand was: CREATE TABLE secret";
-        assert_eq!(explain(said).message, "pg_restore failed: could not execute query: ERROR:  type \"x\" does not exist; LINE 2: a x");
+        assert_eq!(
+            explain("pg_restore", said).message,
+            "pg_restore failed: could not execute query: ERROR:  type \"x\" does not exist; LINE 2: a x"
+        );
     }
 
     #[test]

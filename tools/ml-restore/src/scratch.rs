@@ -8,7 +8,7 @@ use crate::load::Load;
 use crate::part::Part;
 use crate::plan;
 use crate::server::{self, Server};
-use crate::source::{Source, millis};
+use crate::source::{Form, Source, millis};
 use crate::temporary::{Temporary, drop_database};
 use crate::verify::{self, Expected};
 use jiff::Timestamp;
@@ -53,7 +53,7 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     };
     let programs = source.programs(&found, server.major)?;
     // With a manifest the loading reads every byte that the hash has vouched for; without, the file itself has to say what to expect.
-    let contents = if source.manifest.is_none() { Some(source.read(&programs, &stage.cancel)?) } else { None };
+    let contents = if source.manifest.is_none() { Some(source.read(&programs, jobs(cli), &stage.cancel)?) } else { None };
     source.report(stage, contents.as_ref(), began);
     match &cluster {
         Some(_) => roles(&mut client, &source)?,
@@ -76,9 +76,9 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     loaded(stage, &load, &source)?;
     let expected = Expected {
         tally: &source.expected(contents.as_ref()),
-        whole: true,
+        whole: source.plain.is_none(),
         manifest: source.manifest.as_ref(),
-        archive: Some(&source.archive),
+        archive: source.contents_table(),
         sample: cli.sample(),
         jobs: jobs(cli),
     };
@@ -99,7 +99,7 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
 /// A private server for this drill, told as a step.
 fn private<'a>(stage: &Stage, found: &'a [Programs], source: &Source, root: Option<&Path>) -> Result<Cluster<'a>> {
     let began = Instant::now();
-    let programs = cluster::programs(found, source.major(), source.archive.oldest_reader())?;
+    let programs = cluster::programs(found, source.major(), source.oldest_reader())?;
     let cluster = Cluster::start(programs, root.unwrap_or(&cluster::default_root()), stage)?;
     let summary = format!("a private server of PostgreSQL {}", programs.version);
     stage.step(Status::Ok, Step { id: "cluster".into(), summary, duration_ms: Some(millis(began)), ..Step::default() });
@@ -156,7 +156,8 @@ pub fn loaded(stage: &Stage, load: &Load<'_>, source: &Source) -> Result<()> {
     let waiting = people::waiting("restoring");
     load.rows(source, &stage.cancel)?;
     drop(waiting);
-    let summary = format!("{} into {} with pg_restore {}", source.name(), load.database, load.programs.version);
+    let program = if source.form() == Form::Plain { "psql" } else { "pg_restore" };
+    let summary = format!("{} into {} with {program} {}", source.name(), load.database, load.programs.version);
     stage.step(
         Status::Ok,
         Step { id: "load".into(), summary, bytes: Some(source.bytes), duration_ms: Some(millis(began)), ..Step::default() },

@@ -32,7 +32,7 @@ pub fn act(cli: &Cli, stage: &Stage, database: &str) -> Result<Done> {
     let source = Source::open(cli, stage)?;
     let (server, mut client) = Server::open(cli, stage)?;
     let programs = source.programs(&source.found(cli, stage)?, server.major)?;
-    let contents = source.read(&programs, &stage.cancel)?;
+    let contents = source.read(&programs, jobs(cli), &stage.cancel)?;
     source.report(stage, Some(&contents), began);
     let facts = Facts::gather(cli, &server, &mut client, database, &source, &contents)?;
     let at = Timestamp::now();
@@ -141,9 +141,9 @@ impl Job<'_> {
         let tally = self.source.expected(Some(self.contents));
         let expected = Expected {
             tally: &tally,
-            whole: true,
+            whole: self.source.plain.is_none(),
             manifest: self.source.manifest.as_ref(),
-            archive: Some(&self.source.archive),
+            archive: self.source.contents_table(),
             sample: self.cli.sample(),
             jobs: jobs(self.cli),
         };

@@ -83,6 +83,11 @@ pub struct Archive {
 /// The oldest and newest formats whose contents are known here.
 const KNOWN: ((u8, u8), (u8, u8)) = ((1, 12), (1, 16));
 
+/// The formats of archives, as their heads number them.
+const CUSTOM: u8 = 1;
+const TAR: u8 = 3;
+const FOLDER: u8 = 5;
+
 impl Archive {
     /// Reads the head and contents of a file.
     ///
@@ -102,7 +107,15 @@ impl Archive {
     /// # Errors
     /// As [`Archive::open`].
     pub fn read(from: impl Read) -> Result<Archive> {
-        Archive::parse(&mut Input::new(from, false))
+        Archive::parse(&mut Input::new(from, false), &[CUSTOM])
+    }
+
+    /// Reads the head and contents of an archive in any format: of the folder and tar formats they are the file `toc.dat`.
+    ///
+    /// # Errors
+    /// As [`Archive::open`].
+    pub fn read_any(from: impl Read) -> Result<Archive> {
+        Archive::parse(&mut Input::new(from, false), &[CUSTOM, TAR, FOLDER])
     }
 
     /// Reads the head and contents, and gives their bytes too. Of `from` not a byte more is read.
@@ -111,11 +124,11 @@ impl Archive {
     /// As [`Archive::open`].
     pub fn read_raw(from: impl Read) -> Result<(Archive, Vec<u8>)> {
         let mut input = Input::new(from, true);
-        let archive = Archive::parse(&mut input)?;
+        let archive = Archive::parse(&mut input, &[CUSTOM])?;
         Ok((archive, input.kept()))
     }
 
-    fn parse(input: &mut Input<impl Read>) -> Result<Archive> {
+    fn parse(input: &mut Input<impl Read>, formats: &[u8]) -> Result<Archive> {
         let magic = input.bytes(5)?;
         if magic != b"PGDMP" {
             return Err(not_an_archive(&magic));
@@ -128,7 +141,8 @@ impl Archive {
                 .hint("restore it with the pg_restore that belongs to the pg_dump that wrote it"));
         }
         input.sizes()?;
-        if input.byte()? != 1 {
+        let format = input.byte()?;
+        if !formats.contains(&format) {
             return Err(
                 Failure::new(Class::Storage, "not an archive in pg_dump's custom format").hint("make dumps with pg_dump -Fc, or ml-backup")
             );
@@ -142,7 +156,7 @@ impl Archive {
         let mut archive = Archive { version, compression, database, server, pg_dump, ..Archive::default() };
         let count = input.int()?;
         for _ in 0..count {
-            archive.entries.push(entry(input, version)?);
+            archive.entries.push(entry(input, version, format)?);
         }
         archive.head_bytes = input.position();
         (archive.int_size, archive.offset_size) = input.number_sizes();
@@ -190,7 +204,7 @@ fn named(code: i32) -> Result<&'static str> {
     }
 }
 
-fn entry(input: &mut Input<impl Read>, version: (u8, u8)) -> Result<Entry> {
+fn entry(input: &mut Input<impl Read>, version: (u8, u8), format: u8) -> Result<Entry> {
     let mut entry = Entry { id: input.int()?, ..Entry::default() };
     entry.has_data = input.int()? != 0;
     input.text()?; // the catalog that the oid is of
@@ -214,8 +228,12 @@ fn entry(input: &mut Input<impl Read>, version: (u8, u8)) -> Result<Entry> {
     while let Some(id) = input.maybe_text()? {
         entry.dependencies.push(id.parse().map_err(|_| read::damaged("damaged"))?);
     }
-    entry.offset_at = input.position();
-    entry.offset = input.offset()?;
+    if format == CUSTOM {
+        entry.offset_at = input.position();
+        entry.offset = input.offset()?;
+    } else {
+        input.text()?; // the file of its data
+    }
     Ok(entry)
 }
 
