@@ -20,7 +20,7 @@ use ml_common::{Class, Failure, Result, pg};
 use ml_dump::manifest::{self, Manifest};
 use ml_dump::programs::{self, Reach};
 use ml_dump::retention::{Backup, Rules};
-use ml_dump::{Compression, Programs, name};
+use ml_dump::{Compression, Programs, name, sealed};
 use std::time::Duration;
 
 /// Makes a backup, or says what it would do.
@@ -31,6 +31,7 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     name::check_system(&stage.system)?;
     let rules = Rules::of(&stage.settings, "BACKUP")?;
     let compression = compression(stage)?;
+    let recipients = sealed::recipients(&stage.settings)?;
     let target = stage.target()?;
     let options = pg::Options { statement_timeout: Some(Duration::ZERO), idle_in_transaction: Some(Duration::ZERO), ..stage.pg_options()? };
     let mut client = target.connect(&options)?;
@@ -40,7 +41,7 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     let found = Programs::all(&cli.via.clone().unwrap_or_default(), stage.settings.path_if_set("PG_BIN").as_deref(), &stage.cancel)?;
     let programs = programs::for_dump(&found, facts.major)?;
     check_zstd(compression, programs)?;
-    let place = place::place(cli, stage, target.database())?;
+    let place = place::place(cli, stage, target.database(), recipients.is_some())?;
     let listing = if place.ours { folder::list(&place.folder, &place.pattern, &stage.system)? } else { Listing::default() };
     let earlier = folder::earlier(&place.folder, &listing, compression.name());
     let estimate = |sizes: Sizes| plan::estimate(sizes.tables, compression != Compression::None, earlier);
@@ -55,6 +56,7 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
         stock: cli.stock,
         major: facts.major,
         encoding: &facts.properties.encoding,
+        recipients: recipients.as_ref(),
     };
     if stage.dry_run {
         return planned(&means, estimate(means.snapshot()?.sizes()?), rules);
@@ -66,13 +68,13 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     }
     let made = means.dump(estimate)?;
     let Verified { sha256, bytes, tally, data, encoding } = proofread::verified(&means, &made)?;
-    let Made { file, snapshot, sizes, by, .. } = made;
+    let Made { written, snapshot, sizes, by, .. } = made;
     let (engine, fallback) = match by {
         By::Parallel(..) => ("parallel", None),
         By::Stock(why) => ("pg_dump", why),
     };
     let reach = Reach { target: &target, application: &options.application_name };
-    let globals = globals::Means { programs, reach, recipients: None, cancel: &stage.cancel };
+    let globals = globals::Means { programs, reach, recipients: recipients.as_ref(), cancel: &stage.cancel };
     let globals = globals::make(stage, globals, &place.path, &mut done)?;
     excluded.extend(globals::missing(globals.as_ref()));
     let (passwords, beside) =
@@ -105,11 +107,11 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
         fallback,
         encoding,
         data,
-        ..Manifest::default()
+        encryption: recipients.is_some().then(|| sealed::AGE.to_owned()),
     };
     stage.cancel.check()?;
     let companions = globals.into_iter().map(|globals| globals.file).collect();
-    let pointer = place::publish(Publication { companions, dump: file, manifest: &manifest, place: &place })?;
+    let pointer = place::publish(Publication { companions, dump: written.into_file(), manifest: &manifest, place: &place })?;
     if let Some(beside) = &manifest.globals {
         globals::report(stage, &place.folder, beside, passwords);
     }

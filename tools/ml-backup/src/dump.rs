@@ -1,12 +1,13 @@
 //! Running pg_dump, and what its failures mean.
 
-use ml_common::files::NewFile;
+use crate::sealing::Out;
 use ml_common::signal::Cancel;
 use ml_common::{Class, Failure, Result, child, files};
 use ml_dump::compression::GZIP_LEVEL;
 use ml_dump::programs::Reach;
 use ml_dump::{Compression, Programs, session, tables};
-use std::io;
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -50,21 +51,23 @@ impl Dump<'_> {
         command
     }
 
-    /// Dumps with stock pg_dump into `file`.
+    /// Dumps with stock pg_dump into `out`, which is going to be `path`.
     ///
     /// # Errors
     /// Class Storage when the file cannot be written, else Database; and those of [`child::run`].
-    pub fn run(&self, compression: Compression, file: &mut NewFile, cancel: &Cancel) -> Result<()> {
+    pub fn run(&self, compression: Compression, out: &mut Out, path: &Path, cancel: &Cancel) -> Result<()> {
         let mut command = self.command(compression);
-        let direct = self.programs.on_this_machine();
-        if direct {
-            // pg_dump writes the places of the tables into a file that it can seek in; pg_restore -j is the faster for them.
-            command.arg("--file").arg(file.temporary_path());
-        }
-        let path = file.path().to_owned();
-        let (ended, ()) = child::run(command, cancel, None, |out| {
-            let written = if direct { io::copy(out, &mut io::sink()) } else { io::copy(out, file.file()) };
-            written.map(|_| ()).map_err(|error| files::storage(&error, &path, "cannot write"))
+        let into: &mut dyn Write = match out {
+            Out::Plain(file) if self.programs.on_this_machine() => {
+                // pg_dump writes the places of the tables into a file that it can seek in; pg_restore -j is the faster for them.
+                command.arg("--file").arg(file.temporary_path());
+                &mut io::sink()
+            }
+            Out::Plain(file) => file,
+            Out::Sealed(sealing) => sealing,
+        };
+        let (ended, ()) = child::run(command, cancel, None, |from| {
+            io::copy(from, into).map(|_| ()).map_err(|error| files::storage(&error, path, "cannot write"))
         })?;
         if ended.status.success() { Ok(()) } else { Err(explain(&ended.said())) }
     }

@@ -18,6 +18,7 @@ mod parallel;
 mod place;
 mod plan;
 mod proofread;
+mod sealing;
 mod snapshot;
 mod tidy;
 mod verify;

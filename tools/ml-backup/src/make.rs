@@ -4,15 +4,16 @@ use crate::dump::{self, Dump};
 use crate::parallel::{self, Outcome, Plain, Wanted};
 use crate::place::Place;
 use crate::plan;
+use crate::sealing::{Out, Sealing, Written};
 use crate::snapshot::{Sizes, Snapshot};
 use ml_common::files::{self, NewFile};
 use ml_common::stage::Stage;
 use ml_common::{Class, Failure, Result, people, pg};
 use ml_dump::manifest::TableData;
 use ml_dump::programs::Reach;
+use ml_dump::sealed::Recipients;
 use ml_dump::{Compression, Programs, Tally};
 use std::collections::BTreeMap;
-use std::io::{Seek, SeekFrom};
 use std::time::Duration;
 
 /// Somebody who waits to change a table keeps us from locking it, and is kept waiting by us: letting go and trying again serves both.
@@ -43,12 +44,14 @@ pub struct Means<'a> {
     pub major: u32,
     /// The database's encoding.
     pub encoding: &'a str,
+    /// Whom it is encrypted to, if it is.
+    pub recipients: Option<&'a Recipients>,
 }
 
 /// A dump that was made but not yet read back.
 pub struct Made {
     /// The file.
-    pub file: NewFile,
+    pub written: Written,
     /// The snapshot's name.
     pub snapshot: String,
     /// How large things were on the server.
@@ -88,20 +91,27 @@ impl Means<'_> {
             let mut snapshot = self.snapshot()?;
             let sizes = snapshot.sizes()?;
             plan::check_space(estimate(sizes), files::disk_space(&self.place.folder)?.0, &self.place.folder)?;
-            let mut file = NewFile::create(&self.place.path)?;
-            match self.attempt(&mut file, &mut snapshot)? {
-                Ok((expected, by)) => return Ok(Made { file, snapshot: snapshot.id, sizes, expected, by }),
+            match self.attempt(&mut snapshot)? {
+                Ok((written, expected, by)) => return Ok(Made { written, snapshot: snapshot.id, sizes, expected, by }),
                 Err(busy) if attempt < ATTEMPTS => log::info!("{busy}; trying again"),
                 Err(busy) => return Err(busy),
             }
-            drop((snapshot, file));
+            drop(snapshot);
             self.stage.cancel.sleep(PAUSE)?;
             attempt += 1;
         }
     }
 
+    /// What is written to.
+    fn out(&self) -> Result<Out> {
+        Ok(match self.recipients {
+            None => Out::Plain(NewFile::create(&self.place.path)?),
+            Some(recipients) => Out::Sealed(Sealing::begin(&self.place.path, recipients, self.jobs, &self.stage.cancel)?),
+        })
+    }
+
     /// One attempt; the inner failure is worth another one.
-    fn attempt(&self, file: &mut NewFile, snapshot: &mut Snapshot) -> Result<Result<(Tally, By)>> {
+    fn attempt(&self, snapshot: &mut Snapshot) -> Result<Result<(Written, Tally, By)>> {
         let id = snapshot.id.clone();
         let dump = Dump {
             programs: self.programs,
@@ -112,9 +122,10 @@ impl Means<'_> {
         };
         let mut fallback = None;
         if !self.stock {
-            match self.parallel(dump, file, snapshot) {
+            let mut out = self.out()?;
+            match self.parallel(dump, &mut out, snapshot) {
                 Ok(Outcome::Written(written)) => {
-                    return Ok(Ok((written.expected, By::Parallel(written.rows.into_data(), written.encoding))));
+                    return Ok(Ok((out.finish()?, written.expected, By::Parallel(written.rows.into_data(), written.encoding))));
                 }
                 Ok(Outcome::Unfit(why)) => {
                     log::warn!("stock pg_dump writes this dump, on one core: {why}");
@@ -124,17 +135,16 @@ impl Means<'_> {
                 Err(failure) if dump::is_busy(&failure) => return Ok(Err(failure)),
                 Err(failure) => return Err(failure),
             }
-            let rewound = file.file().set_len(0).and_then(|()| file.file().seek(SeekFrom::Start(0)));
-            rewound.map_err(|error| files::storage(&error, &self.place.path, "cannot write"))?;
         }
-        match self.by_stock(dump, file, snapshot) {
-            Ok(expected) => Ok(Ok((expected, By::Stock(fallback)))),
+        let mut out = self.out()?;
+        match self.by_stock(dump, &mut out, snapshot) {
+            Ok(expected) => Ok(Ok((out.finish()?, expected, By::Stock(fallback)))),
             Err(failure) if dump::is_busy(&failure) => Ok(Err(failure)),
             Err(failure) => Err(failure),
         }
     }
 
-    fn parallel(&self, dump: Dump<'_>, file: &mut NewFile, snapshot: &mut Snapshot) -> Result<Outcome> {
+    fn parallel(&self, dump: Dump<'_>, out: &mut Out, snapshot: &mut Snapshot) -> Result<Outcome> {
         let wanted = Wanted {
             dump,
             options: self.options,
@@ -145,19 +155,21 @@ impl Means<'_> {
             cancel: &self.stage.cancel,
         };
         let _hook = self.stage.cancel.when_set(snapshot.canceller(self.target));
-        let mut out = Plain::new(file.file());
-        parallel::run(&wanted, snapshot, &mut out)
+        match out {
+            Out::Plain(file) => parallel::run(&wanted, snapshot, &mut Plain::new(file.file())),
+            Out::Sealed(sealing) => parallel::run(&wanted, snapshot, sealing),
+        }
     }
 
     /// Stock pg_dump writes; the rows are counted meanwhile under the same snapshot.
-    fn by_stock(&self, dump: Dump<'_>, file: &mut NewFile, snapshot: &mut Snapshot) -> Result<Tally> {
+    fn by_stock(&self, dump: Dump<'_>, out: &mut Out, snapshot: &mut Snapshot) -> Result<Tally> {
         let cancel = &self.stage.cancel;
         let _hook = cancel.when_set(snapshot.canceller(self.target));
         let waiting = people::waiting("dumping");
         let (dumped, counted) = std::thread::scope(|scope| {
             let counting = scope.spawn(|| snapshot.count());
             // pg_dump is started by this thread, which lives as long as the process: its children end with it.
-            let dumped = dump.run(self.compression, file, cancel);
+            let dumped = dump.run(self.compression, out, &self.place.path, cancel);
             (dumped, counting.join())
         });
         drop(waiting);

@@ -8,6 +8,8 @@ use ml_common::{Class, Failure, Result};
 use ml_dump::Manifest;
 use ml_dump::latest::Latest;
 use ml_dump::name::Pattern;
+use ml_dump::sealed::SUFFIX;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -40,10 +42,11 @@ impl Place {
 ///
 /// # Errors
 /// Class Storage when the name is taken, Usage when it is a folder's, Config for the pattern of the names.
-pub fn place(cli: &Cli, stage: &Stage, database: &str) -> Result<Place> {
+pub fn place(cli: &Cli, stage: &Stage, database: &str, encrypted: bool) -> Result<Place> {
     let pattern = Pattern::parse(stage.settings.text("BACKUP_NAME"), &stage.system, database)?;
+    let ending = |name: OsString| sealed_name(name, encrypted);
     if let Some(to) = &cli.to {
-        let path = std::path::absolute(to).map_err(|error| files::storage(&error, to, "cannot use"))?;
+        let path = PathBuf::from(ending(std::path::absolute(to).map_err(|error| files::storage(&error, to, "cannot use"))?.into()));
         if path.is_dir() {
             return Err(
                 Failure::new(Class::Usage, format!("{} is a folder", path.display())).hint("name a file, or set BACKUP_DIR to the folder")
@@ -57,13 +60,21 @@ pub fn place(cli: &Cli, stage: &Stage, database: &str) -> Result<Place> {
     let until = Instant::now() + WAIT_FOR_A_NAME;
     loop {
         let started = Timestamp::now();
-        let path = folder.join(pattern.name(started));
+        let path = folder.join(ending(pattern.name(started).into()));
         match taken(&path) {
             Ok(()) => return Ok(Place { path, folder, ours: true, started, pattern }),
             Err(failure) if Instant::now() > until => return Err(failure),
             Err(_) => stage.cancel.sleep(Duration::from_millis(200))?,
         }
     }
+}
+
+/// A file that only `age` opens says so in its name.
+fn sealed_name(mut name: OsString, encrypted: bool) -> OsString {
+    if encrypted && !name.to_string_lossy().ends_with(SUFFIX) {
+        name.push(SUFFIX);
+    }
+    name
 }
 
 fn taken(path: &Path) -> Result<()> {

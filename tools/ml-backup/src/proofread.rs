@@ -1,6 +1,7 @@
 //! Reads a new dump back to its last byte and compares what is in it with what was copied or counted.
 
 use crate::make::{By, Made, Means};
+use crate::sealing::{Sealed, Written};
 use ml_common::files;
 use ml_common::record::{Status, Step};
 use ml_common::{Class, Failure, Result, people};
@@ -35,10 +36,10 @@ pub struct Verified {
 pub fn verified(means: &Means<'_>, made: &Made) -> Result<Verified> {
     let began = Instant::now();
     let waiting = people::waiting("verifying");
-    let path = made.file.temporary_path();
-    let (verified, differences) = match &made.by {
-        By::Parallel(data, encoding) => ours(means, path, &made.expected, data, encoding)?,
-        By::Stock(_) => stock(means, path, &made.expected)?,
+    let (verified, differences) = match (&made.written, &made.by) {
+        (Written::Plain(file), By::Parallel(data, encoding)) => ours(means, file.temporary_path(), &made.expected, data, encoding)?,
+        (Written::Plain(file), By::Stock(_)) => stock(means, file.temporary_path(), &made.expected)?,
+        (Written::Sealed(sealed), by) => passed(sealed, &made.expected, by)?,
     };
     drop(waiting);
     let step = Step {
@@ -50,7 +51,8 @@ pub fn verified(means: &Means<'_>, made: &Made) -> Result<Verified> {
     };
     if differences.is_empty() {
         let how = if matches!(made.by, By::Parallel(..)) { "copied" } else { "counted" };
-        let summary = format!("{} rows of {} tables read back as {how}", verified.tally.rows(), verified.tally.tables.len());
+        let read = if matches!(made.written, Written::Sealed(_)) { "read before they were encrypted," } else { "read back" };
+        let summary = format!("{} rows of {} tables {read} as {how}", verified.tally.rows(), verified.tally.tables.len());
         means.stage.step(Status::Ok, Step { summary, ..step });
         return Ok(verified);
     }
@@ -88,6 +90,25 @@ fn stock(means: &Means<'_>, path: &Path, expected: &Tally) -> Result<(Verified, 
     let differences = loaded_into(expected, &archive).differences(&read.tally);
     let encoding = archive.encoding().unwrap_or_default();
     Ok((Verified { sha256, bytes, tally: read.tally, data: read.data, encoding }, differences))
+}
+
+/// What was read on its way to being encrypted; of what lies on the disk, every byte is read back.
+fn passed(sealed: &Sealed, expected: &Tally, by: &By) -> Result<(Verified, Vec<String>)> {
+    sealed.read_back()?;
+    let checked = &sealed.checked;
+    let differences = match by {
+        By::Parallel(data, _) => {
+            let counts = expected.differences(&checked.tally);
+            if counts.is_empty() { checked.differences(data) } else { counts }
+        }
+        By::Stock(_) => loaded_into(expected, &checked.archive).differences(&checked.tally),
+    };
+    let mut data = checked.data.clone();
+    // Their places are within the plain text.
+    data.values_mut().for_each(|table| table.segments.clear());
+    let encoding = checked.archive.encoding().unwrap_or_default();
+    let (sha256, bytes, tally) = (sealed.sha256.clone(), sealed.bytes, checked.tally.clone());
+    Ok((Verified { sha256, bytes, tally, data, encoding }, differences))
 }
 
 /// The same numbers by the tables that take the rows: some partitions are dumped by way of the table that they are of.

@@ -52,7 +52,10 @@ fn a_good_one_is_good_by_name_and_as_the_newest() {
     let empty = TempDir::new().unwrap();
     let out = verify(empty.path(), &[]).run().expect_code(4);
     assert!(out.stderr.contains("there is no good backup of mathledger"), "{}", out.stderr);
-    verify(folder.path(), &[&empty.path().join("none")]).run().expect_code(4);
+    let out = verify(folder.path(), &[&empty.path().join("none"), &dump]).run().expect_code(4);
+    let statuses: Vec<_> = out.kind("step").filter(|step| step["id"] == "verify").map(|step| step["status"].clone()).collect();
+    assert_eq!(statuses, ["crit", "ok"], "one that is not there does not hide the other");
+    verify(folder.path(), &[]).env("SYSTEM", "a/b").run().expect_code(78);
     verify(folder.path(), &[]).args(["-o", "x"]).run().expect_code(64);
 }
 

@@ -3,6 +3,7 @@
 //! The stock `age` program opens such a file; nobody needs this code to get the data back, only the identity.
 
 use age::x25519::{Identity, Recipient};
+use ml_common::settings::Settings;
 use ml_common::{Class, Failure, OrFail, Result, files};
 use std::fmt;
 use std::fs::File;
@@ -18,6 +19,22 @@ pub const AGE: &str = "age";
 
 /// What every such file begins with.
 const MAGIC: &[u8] = b"age-encryption.org/";
+
+/// The recipients that the settings name, if any: BACKUP_AGE_RECIPIENTS and BACKUP_AGE_RECIPIENTS_FILE together.
+///
+/// # Errors
+/// Class Config when one of them is of no use.
+pub fn recipients(settings: &Settings) -> Result<Option<Recipients>> {
+    let listed = settings.get("BACKUP_AGE_RECIPIENTS").map(|list| Recipients::parse(list, "BACKUP_AGE_RECIPIENTS")).transpose()?;
+    let kept = settings.path_if_set("BACKUP_AGE_RECIPIENTS_FILE").map(|path| Recipients::read(&path)).transpose()?;
+    Ok(match (listed, kept) {
+        (Some(mut listed), Some(kept)) => {
+            listed.0.extend(kept.0);
+            Some(listed)
+        }
+        (listed, kept) => listed.or(kept),
+    })
+}
 
 /// A list of recipients or identities is a page.
 const LARGEST: u64 = 1 << 20;
@@ -63,11 +80,6 @@ impl Recipients {
     /// Class Config when it cannot be read, and those of [`Recipients::parse`].
     pub fn read(path: &Path) -> Result<Recipients> {
         Recipients::parse(&text(path)?, &path.display().to_string())
-    }
-
-    /// All of both.
-    pub fn and(&mut self, other: Recipients) {
-        self.0.extend(other.0);
     }
 
     /// A writer that encrypts into `output`. It must be finished, or the file is cut off.
@@ -118,8 +130,8 @@ pub fn is_sealed(path: &Path) -> Result<bool> {
 /// authenticated before it is given out, and an end that comes too early is an error of the reader.
 ///
 /// # Errors
-/// Class Config when it is encrypted and there is no identity, or the identity's file is of no use; Storage when it cannot be read, or not
-/// with this identity.
+/// Class Config when it is encrypted and there is no identity, or not for this one, or the identity's file is of no use; Storage when it
+/// cannot be read.
 pub fn open(path: &Path, identity: Option<&Path>) -> Result<Box<dyn Read + Send>> {
     let sealed = is_sealed(path)?;
     let file = BufReader::with_capacity(1 << 18, File::open(path).map_err(|error| files::storage(&error, path, "cannot read"))?);
@@ -133,7 +145,7 @@ pub fn open(path: &Path, identity: Option<&Path>) -> Result<Box<dyn Read + Send>
     let keys = identities(identity)?;
     let unreadable = |error: age::DecryptError| match error {
         age::DecryptError::NoMatchingKeys => {
-            Failure::new(Class::Storage, format!("{} is encrypted, and not for the identity in {}", path.display(), identity.display()))
+            Failure::new(Class::Config, format!("{} is encrypted, and not for the identity in {}", path.display(), identity.display()))
                 .hint("give the identity of one of the recipients that it was encrypted for")
         }
         age::DecryptError::Io(error) => files::storage(&error, path, "cannot read"),

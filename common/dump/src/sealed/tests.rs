@@ -35,7 +35,7 @@ fn what_is_sealed_is_read_with_the_identity_alone() {
         assert!(failure.class == Class::Config && failure.message.ends_with("x.age is encrypted"), "{failure}");
         let other = Identity::generate();
         let other = write(folder.path(), "other.txt", other.to_string().expose_secret());
-        assert_eq!(open(&file, Some(&other)).err().unwrap().class, Class::Storage);
+        assert!(open(&file, Some(&other)).err().unwrap().message.contains("not for the identity in"));
     }
     let plain = write(folder.path(), "plain", "PGDMP");
     assert_eq!(read(&plain, None).unwrap(), b"PGDMP");

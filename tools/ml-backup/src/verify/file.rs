@@ -2,7 +2,6 @@
 
 use super::{Means, contents};
 use ml_common::people::{self, human_bytes};
-use ml_common::record::Status;
 use ml_common::{Result, files};
 use ml_dump::Manifest;
 use ml_dump::manifest::{Beside, Match};
@@ -21,20 +20,18 @@ pub struct Finding {
     pub hint: &'static str,
 }
 
+/// What to do when a backup is bad.
+pub const BAD: &str = "make a new backup now, and restore from an older one that verifies";
+
 impl Finding {
     /// The backup cannot be relied on.
     pub fn bad(what: impl Into<String>) -> Finding {
-        Finding { bad: true, what: what.into(), hint: "make a new backup now, and restore from an older one that verifies" }
+        Finding { bad: true, what: what.into(), hint: BAD }
     }
 
     /// Somebody should know.
     pub fn doubt(what: impl Into<String>, hint: &'static str) -> Finding {
         Finding { bad: false, what: what.into(), hint }
-    }
-
-    /// As it stands in the record.
-    pub fn status(&self) -> Status {
-        if self.bad { Status::Crit } else { Status::Warn }
     }
 }
 

@@ -11,7 +11,7 @@ use ml_common::record::{Status, Step};
 use ml_common::stage::{Done, Stage};
 use ml_common::{Class, Failure, Result};
 use ml_dump::latest::{self, Latest};
-use ml_dump::{Manifest, Programs, Via};
+use ml_dump::{Manifest, Programs, Via, name};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -40,6 +40,7 @@ impl Means<'_> {
 /// # Errors
 /// Class Storage when one of them is not as it should be, or there is none.
 pub fn act(verify: &Verify, via: Via, stage: &Stage) -> Result<Done> {
+    name::check_system(&stage.system)?;
     let folder = stage.settings.path("BACKUP_DIR");
     let pointed = Latest::of(&folder, &stage.system);
     let paths = match verify.path.as_slice() {
@@ -56,23 +57,32 @@ pub fn act(verify: &Verify, via: Via, stage: &Stage) -> Result<Done> {
     }
     let identity = verify.identity.clone().or_else(|| stage.settings.path_if_set("BACKUP_AGE_IDENTITY_FILE"));
     let means = Means { stage, identity, via };
-    let mut worst = Status::Ok;
-    let mut first = None;
+    let mut told = Told::default();
     for path in &paths {
         let began = Instant::now();
-        let looked = file::look(&means, path)?;
+        let looked = match file::look(&means, path) {
+            // One that cannot be read does not keep the others from being looked at.
+            Err(failure) if failure.class == Class::Storage => {
+                Looked { findings: vec![Finding::bad(failure.message)], ..Looked::default() }
+            }
+            looked => looked?,
+        };
         let mut step = step("verify", path, &looked.findings, looked.summary(path));
+        // What could not be looked at says so by itself.
+        if !looked.findings.is_empty() && !looked.extent.is_empty() {
+            step.summary = format!("{}; {}", step.summary, looked.extent);
+        }
         step.duration_ms = Some(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
         (step.rows, step.bytes, step.sha256) = (looked.rows, looked.bytes, looked.sha256.clone());
         step.labels.insert("extent".into(), looked.extent.as_str().into());
-        worst = worse(worst, tell(stage, step, &looked.findings, &mut first));
+        told.tell(stage, step, &looked.findings);
         for (id, path, findings, well) in others(&looked, path) {
-            worst = worse(worst, tell(stage, self::step(id, &path, &findings, well), &findings, &mut first));
+            told.tell(stage, self::step(id, &path, &findings, well), &findings);
         }
         if let Ok(Some(latest)) = &pointed
             && *path == folder.join(&latest.file)
         {
-            worst = worse(worst, tell_pointer(stage, &folder, latest, &mut first));
+            told.pointer(stage, &folder, latest);
         }
     }
     // Without a path it is the pointer that was asked.
@@ -81,25 +91,54 @@ pub fn act(verify: &Verify, via: Via, stage: &Stage) -> Result<Done> {
             Err(failure) => {
                 let path = latest::path(&folder, &stage.system);
                 let findings = [Finding::bad(failure.message.clone())];
-                worst = worse(worst, tell(stage, step("latest", &path, &findings, String::new()), &findings, &mut first));
+                told.tell(stage, step("latest", &path, &findings, String::new()), &findings);
             }
             Ok(Some(latest)) if !paths.contains(&folder.join(&latest.file)) => {
-                worst = worse(worst, tell_pointer(stage, &folder, latest, &mut first));
+                told.pointer(stage, &folder, latest);
             }
             Ok(_) => {}
         }
     }
-    done(worst, first, &paths)
+    told.done(paths.len())
 }
 
-/// The word for the end.
-fn done(worst: Status, first: Option<String>, paths: &[PathBuf]) -> Result<Done> {
-    let first = first.unwrap_or_default();
-    match worst {
-        Status::Crit => Err(Failure::new(Class::Storage, format!("a backup is not as it should be: {first}"))
-            .hint("make a new backup now, and restore from an older one that verifies")),
-        Status::Warn => Ok(Done { exit: Exit::GENERAL, status: Some(Status::Warn), ..Done::ok(first) }),
-        _ => Ok(Done::ok(format!("{} verified", counted(paths.len())))),
+/// What was told so far: the first sentence that is bad, and the first that is a doubt.
+#[derive(Default)]
+struct Told {
+    bad: Option<String>,
+    doubt: Option<String>,
+}
+
+impl Told {
+    /// Writes the record with the status that the findings give it.
+    fn tell(&mut self, stage: &Stage, mut step: Step, findings: &[Finding]) {
+        let status = match findings.iter().map(|finding| finding.bad).max() {
+            None => Status::Ok,
+            Some(false) => Status::Warn,
+            Some(true) => Status::Crit,
+        };
+        if status != Status::Ok {
+            let first = if status == Status::Crit { &mut self.bad } else { &mut self.doubt };
+            first.get_or_insert_with(|| step.summary.clone());
+            step.hint = findings.iter().max_by_key(|finding| finding.bad).map(|finding| finding.hint.into());
+            step.error_class = (status == Status::Crit).then(|| "storage".into());
+        }
+        stage.step(status, step);
+    }
+
+    fn pointer(&mut self, stage: &Stage, folder: &Path, latest: &Latest) {
+        let path = latest::path(folder, &stage.system);
+        let findings: Vec<Finding> = latest.flaw(folder).into_iter().map(Finding::bad).collect();
+        self.tell(stage, step("latest", &path, &findings, format!("{} is the newest backup", latest.file)), &findings);
+    }
+
+    /// The word for the end.
+    fn done(self, files: usize) -> Result<Done> {
+        match (self.bad, self.doubt) {
+            (Some(bad), _) => Err(Failure::new(Class::Storage, format!("a backup is not as it should be: {bad}")).hint(file::BAD)),
+            (None, Some(doubt)) => Ok(Done { exit: Exit::GENERAL, status: Some(Status::Warn), ..Done::ok(doubt) }),
+            (None, None) => Ok(Done::ok(format!("{} verified", counted(files)))),
+        }
     }
 }
 
@@ -107,37 +146,11 @@ fn counted(files: usize) -> String {
     if files == 1 { "1 backup".into() } else { format!("{files} backups") }
 }
 
-fn worse(a: Status, b: Status) -> Status {
-    match (a, b) {
-        (Status::Crit, _) | (_, Status::Crit) => Status::Crit,
-        (Status::Warn, _) | (_, Status::Warn) => Status::Warn,
-        _ => Status::Ok,
-    }
-}
-
 fn step(id: &str, path: &Path, findings: &[Finding], well: String) -> Step {
     let shown = path.display().to_string();
     let told: Vec<&str> = findings.iter().map(|finding| finding.what.as_str()).collect();
     let summary = if told.is_empty() { well } else { format!("{shown}: {}", told.join("; ")) };
     Step { id: id.into(), path: Some(shown), summary, ..Step::default() }
-}
-
-/// Writes the record with the status that the findings give it; remembers the first that is not well.
-fn tell(stage: &Stage, mut step: Step, findings: &[Finding], first: &mut Option<String>) -> Status {
-    let status = findings.iter().fold(Status::Ok, |status, finding| worse(status, finding.status()));
-    if status != Status::Ok {
-        step.hint = findings.iter().max_by_key(|finding| finding.bad).map(|finding| finding.hint.into());
-        step.error_class = (status == Status::Crit).then(|| "storage".into());
-        first.get_or_insert_with(|| step.summary.clone());
-    }
-    stage.step(status, step);
-    status
-}
-
-fn tell_pointer(stage: &Stage, folder: &Path, latest: &Latest, first: &mut Option<String>) -> Status {
-    let path = latest::path(folder, &stage.system);
-    let findings: Vec<Finding> = latest.flaw(folder).into_iter().map(Finding::bad).collect();
-    tell(stage, step("latest", &path, &findings, format!("{} is the newest backup", latest.file)), &findings, first)
 }
 
 /// What lies beside the dump: id, path, what is wrong with it, and the word when nothing is.
