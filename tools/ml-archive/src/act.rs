@@ -100,7 +100,7 @@ fn order(cli: &Cli, stage: &Stage) -> Result<Order> {
     }
     let mut excludes: Vec<String> = listed("ARCHIVE_EXCLUDES");
     excludes.extend(cli.exclude.iter().cloned());
-    let recipients = Recipients::of(settings)?;
+    let recipients = sealed::recipients(settings)?;
     let (folder, place) = match &cli.out {
         Some(out) => {
             let path = absolute(out)?;

@@ -74,22 +74,6 @@ impl Recipients {
         Ok(Recipients(keys))
     }
 
-    /// Those that the settings name, in BACKUP_AGE_RECIPIENTS and in the file of BACKUP_AGE_RECIPIENTS_FILE; `None` without any.
-    ///
-    /// # Errors
-    /// As [`Recipients::parse`] and [`Recipients::read`].
-    pub fn of(settings: &Settings) -> Result<Option<Recipients>> {
-        let named = settings.get("BACKUP_AGE_RECIPIENTS").map(|keys| Recipients::parse(keys, "BACKUP_AGE_RECIPIENTS")).transpose()?;
-        let listed = settings.path_if_set("BACKUP_AGE_RECIPIENTS_FILE").map(|path| Recipients::read(&path)).transpose()?;
-        Ok(match (named, listed) {
-            (Some(mut named), Some(listed)) => {
-                named.and(listed);
-                Some(named)
-            }
-            (named, listed) => named.or(listed),
-        })
-    }
-
     /// The same from a file.
     ///
     /// # Errors
