@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// Pack files into a verified archive, remove archives that are too old; unpack one safely.
 #[derive(Clone, Debug, Default, clap::Parser)]
-#[command(name = "ml-archive", about, args_conflicts_with_subcommands = true)]
+#[command(name = "ml-archive", about)]
 pub struct Cli {
     /// What to do instead.
     #[command(subcommand)]

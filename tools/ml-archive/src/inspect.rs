@@ -4,6 +4,7 @@ use crate::cli::{Cli, Verify};
 use crate::folder::Folder;
 use crate::manifest::Manifest;
 use crate::read;
+use ml_common::exit::Exit;
 use ml_common::files;
 use ml_common::people::human_bytes;
 use ml_common::record::{Status, Step};
@@ -20,7 +21,7 @@ use std::time::Instant;
 pub fn verify(cli: &Cli, verify: &Verify, stage: &Stage) -> Result<Done> {
     let paths: Vec<PathBuf> = if verify.path.is_empty() { vec![Folder::of(stage)?.newest()?] } else { verify.path.clone() };
     let identity = cli.identity(stage);
-    let mut bad: Option<Failure> = None;
+    let (mut bad, mut all): (Option<Failure>, bool) = (None, true);
     for path in &paths {
         let began = Instant::now();
         let path = std::path::absolute(path).map_err(|error| files::storage(&error, path, "cannot use"))?;
@@ -29,6 +30,7 @@ pub fn verify(cli: &Cli, verify: &Verify, stage: &Stage) -> Result<Done> {
         let took = |began: Instant| Some(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
         match one(&path, identity.as_deref(), stage) {
             Ok(how) => {
+                all &= how.whole;
                 let status = if how.whole { Status::Ok } else { Status::Warn };
                 let hint = (!how.whole).then(|| how.hint.to_owned());
                 let summary = format!("{shown}: {}", how.said);
@@ -44,10 +46,15 @@ pub fn verify(cli: &Cli, verify: &Verify, stage: &Stage) -> Result<Done> {
             }
         }
     }
-    bad.map_or_else(
-        || Ok(Done::ok(format!("verified {}", if paths.len() == 1 { "1 archive".into() } else { format!("{} archives", paths.len()) }))),
-        Err,
-    )
+    if let Some(failure) = bad {
+        return Err(failure);
+    }
+    let count = if paths.len() == 1 { "1 archive".to_owned() } else { format!("{} archives", paths.len()) };
+    let mut done = Done::ok(format!("verified {count}{}", if all { "" } else { ", not all of it" }));
+    if !all {
+        (done.exit, done.status) = (Exit::GENERAL, Some(Status::Warn));
+    }
+    Ok(done)
 }
 
 /// How far an archive was verified.
