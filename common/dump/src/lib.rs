@@ -21,6 +21,7 @@ pub mod retention;
 pub mod rows;
 pub mod seal;
 pub mod sealed;
+pub mod segment;
 pub mod session;
 pub mod tables;
 

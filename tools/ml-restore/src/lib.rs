@@ -22,6 +22,7 @@ mod drop_old;
 mod facts;
 mod load;
 mod part;
+mod pieces;
 mod plain;
 mod plan;
 mod scratch;

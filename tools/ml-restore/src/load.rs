@@ -4,12 +4,13 @@
 //! rows from being restored, and must not pass unsaid either.
 
 use crate::part::Part;
+use crate::pieces::Pieces;
 use crate::plain::{self, Pass};
 use crate::plan::conninfo;
 use crate::server::Server;
 use crate::source::{Feed, Form, Source};
 use ml_common::signal::Cancel;
-use ml_common::{Class, Failure, OrFail, Result, child};
+use ml_common::{Class, Failure, OrFail, Result, child, people};
 use ml_dump::archive::Entry;
 use ml_dump::programs::Reach;
 use ml_dump::{Archive, Programs};
@@ -40,23 +41,59 @@ pub struct Load<'a> {
     pub part: &'a Part,
 }
 
+/// How rows were loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    /// By sessions of our own, inside tables too.
+    Pieces,
+    /// By pg_restore, and why.
+    Stock(String),
+    /// By psql.
+    Psql,
+}
+
+/// The section of data, as archives number them.
+const DATA: i32 = 3;
+
 impl Load<'_> {
     /// Loads everything that is wanted but rights; the first error ends it.
     ///
     /// # Errors
     /// Class Storage when the archive is at fault, else Database; and those of [`child::run`].
-    pub fn rows(&self, source: &Source, cancel: &Cancel) -> Result<()> {
+    pub fn rows(&self, source: &Source, cancel: &Cancel) -> Result<How> {
         if source.form() == Form::Plain {
             let pass = Pass::Rows { owners: self.owners, tablespaces: self.tablespaces, drill: self.drill };
             let (ok, said) = plain::load(self, source, pass, cancel)?;
-            return if ok { Ok(()) } else { Err(explain("psql", &said)) };
+            return if ok { Ok(How::Psql) } else { Err(explain("psql", &said)) };
         }
+        let superuser = self.server.superuser;
+        let pieces = match Pieces::of(self, source) {
+            Ok(pieces) => pieces,
+            Err(why) => {
+                self.restored(source, None, &|entry| !is_right(entry, superuser), cancel)?;
+                return Ok(How::Stock(why));
+            }
+        };
+        self.restored(source, Some("pre-data"), &|entry| !is_right(entry, superuser), cancel)?;
+        pieces.load(self, source, cancel)?;
+        let rest = |entry: &Entry| !is_right(entry, superuser) && !pieces.ids.contains(&entry.id);
+        // Values of sequences, large objects, tables without pieces.
+        if source.archive.entries.iter().any(|entry| entry.section == DATA && rest(entry)) {
+            self.restored(source, Some("data"), &rest, cancel)?;
+        }
+        self.restored(source, Some("post-data"), &|entry| !is_right(entry, superuser), cancel)?;
+        Ok(How::Pieces)
+    }
+
+    /// Has pg_restore restore one section, or all, without rights; the first error ends it.
+    fn restored(&self, source: &Source, section: Option<&str>, wanted: &dyn Fn(&Entry) -> bool, cancel: &Cancel) -> Result<()> {
         let mut command = self.command();
         command.args(["--exit-on-error", "--no-acl"]);
+        command.args(section.map(|section| format!("--section={section}")));
         if self.drill {
             command.args(["--no-publications", "--no-subscriptions"]);
         }
-        let list = self.listed(&source.archive, |entry| !is_right(entry, self.server.superuser) && self.part.wants(entry))?;
+        let list = self.listed(&source.archive, |entry| wanted(entry) && self.part.wants(entry))?;
         let (ok, said) = self.run(command, list.as_ref(), source, cancel)?;
         if ok { Ok(()) } else { Err(explain("pg_restore", &said)) }
     }
@@ -140,7 +177,9 @@ impl Load<'_> {
         };
         let (stdin, feeding) = feed.map_or((Stdio::null(), None), |(stdin, feeding)| (stdin, Some(feeding)));
         let drain = |out: &mut dyn Read| io::copy(out, &mut io::sink()).map(|_| ()).or_fail(Class::General, || "reading from pg_restore");
+        let waiting = people::waiting("restoring");
         let ran = child::run_fed(command, stdin, cancel, None, drain);
+        drop(waiting);
         if let Some(feeding) = feeding {
             feeding.finish()?;
         }

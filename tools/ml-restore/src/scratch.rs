@@ -4,15 +4,15 @@ use crate::check_command;
 use crate::cli::Cli;
 use crate::cluster::{self, Cluster};
 use crate::drill::Drill;
-use crate::load::Load;
+use crate::load::{How, Load};
 use crate::part::Part;
 use crate::plan;
 use crate::server::{self, Server};
-use crate::source::{Form, Source, millis};
+use crate::source::{Source, millis};
 use crate::temporary::{Temporary, drop_database};
 use crate::verify::{self, Expected};
 use jiff::Timestamp;
-use ml_common::people::{self, human_bytes};
+use ml_common::people::human_bytes;
 use ml_common::record::{Status, Step};
 use ml_common::stage::{Done, Stage};
 use ml_common::{Class, Failure, Result};
@@ -153,14 +153,16 @@ pub fn jobs(cli: &Cli) -> usize {
 /// As [`Load::rows`].
 pub fn loaded(stage: &Stage, load: &Load<'_>, source: &Source) -> Result<()> {
     let began = Instant::now();
-    let waiting = people::waiting("restoring");
-    load.rows(source, &stage.cancel)?;
-    drop(waiting);
-    let program = if source.form() == Form::Plain { "psql" } else { "pg_restore" };
-    let summary = format!("{} into {} with {program} {}", source.name(), load.database, load.programs.version);
+    let how = load.rows(source, &stage.cancel)?;
+    let (with, reason) = match how {
+        How::Pieces => (format!("{} sessions inside tables and pg_restore", load.jobs), None),
+        How::Stock(why) => ("pg_restore".to_owned(), Some(why)),
+        How::Psql => ("psql".to_owned(), None),
+    };
+    let summary = format!("{} into {} with {with} {}", source.name(), load.database, load.programs.version);
     stage.step(
         Status::Ok,
-        Step { id: "load".into(), summary, bytes: Some(source.bytes), duration_ms: Some(millis(began)), ..Step::default() },
+        Step { id: "load".into(), summary, reason, bytes: Some(source.bytes), duration_ms: Some(millis(began)), ..Step::default() },
     );
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::{Guard, Pass, read};
 use crate::load::Load;
 use crate::source::{Feed, Source};
 use ml_common::signal::Cancel;
-use ml_common::{Class, Failure, OrFail, Result, child};
+use ml_common::{Class, Failure, OrFail, Result, child, people};
 use ml_dump::programs::{Reach, Version};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
@@ -55,7 +55,9 @@ pub fn load(load: &Load<'_>, source: &Source, pass: Pass, cancel: &Cancel) -> Re
     })?;
     let drain = |out: &mut dyn Read| io::copy(out, &mut io::sink()).map(|_| ()).or_fail(Class::General, || "reading from psql");
     let (stdin, feeding) = feed.start();
+    let waiting = people::waiting("restoring");
     let ran = child::run_fed(command, stdin, cancel, None, drain);
+    drop(waiting);
     feeding.finish()?;
     let (ended, ()) = ran?;
     Ok((ended.status.success(), ended.stderr))
