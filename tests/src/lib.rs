@@ -26,6 +26,7 @@ pub mod s3_server;
 pub mod schema;
 pub mod skip;
 pub mod tool;
+pub mod torture;
 
 pub use cluster::Cluster;
 pub use database::{TestDb, TestRole};
