@@ -102,25 +102,45 @@ pub fn find(folder: &Path, system: &str) -> Result<PathBuf> {
     })
 }
 
-/// By the manifests' own words, whatever the files are called.
 fn newest(folder: &Path, system: &str) -> Result<Option<PathBuf>> {
+    let newest = good_ones(folder, system)?.into_iter().max_by(|a, b| (a.began, &a.dump).cmp(&(b.began, &b.dump)));
+    Ok(newest.map(|found| found.dump))
+}
+
+/// A good backup.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its file.
+    pub dump: PathBuf,
+    /// When it began, by its manifest.
+    pub began: jiff::Timestamp,
+    /// Its manifest.
+    pub manifest: Manifest,
+}
+
+/// The good backups of `system`, by the manifests' own words, whatever the files are called; none when there is no such folder.
+///
+/// # Errors
+/// Class Storage when the folder cannot be read.
+pub fn good_ones(folder: &Path, system: &str) -> Result<Vec<Found>> {
     let unreadable = |error: &std::io::Error| files::storage(error, folder, "cannot list the backups in");
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(unreadable(&error)),
     };
-    let mut best: Option<(jiff::Timestamp, String)> = None;
+    let mut all = Vec::new();
     for entry in entries {
         let Ok(name) = entry.map_err(|error| unreadable(&error))?.file_name().into_string() else { continue };
         let Some(dump) = name.strip_suffix(".json").filter(|dump| !dump.starts_with('.')) else { continue };
-        let Ok(manifest) = good(&folder.join(dump)) else { continue };
+        let dump = folder.join(dump);
+        let Ok(manifest) = good(&dump) else { continue };
         let Ok(began) = manifest.started.parse() else { continue };
-        if manifest.system == system && best.as_ref().is_none_or(|(at, name)| (*at, name.as_str()) < (began, dump)) {
-            best = Some((began, dump.to_owned()));
+        if manifest.system == system {
+            all.push(Found { dump, began, manifest });
         }
     }
-    Ok(best.map(|(_, name)| folder.join(name)))
+    Ok(all)
 }
 
 /// The manifest of a dump that counts as good by it: it is there, and as large as it should be. Else why not.

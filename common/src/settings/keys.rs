@@ -112,6 +112,13 @@ pub const KEYS: &[Key] = &[
     key("BACKUP_KEEP_DAILY", Kind::Count, Some("0"), "Of so many days that have one, the newest good backup is kept whatever its age."),
     key("BACKUP_KEEP_WEEKLY", Kind::Count, Some("0"), "The same of weeks."),
     key("BACKUP_KEEP_MONTHLY", Kind::Count, Some("0"), "The same of months."),
+    key("BACKUP_MAX_AGE_HOURS", Kind::Count, Some("48"), "ml-health warns when the newest good backup is older; 0 never does."),
+    key(
+        "BACKUP_PROOF_MAX_AGE_DAYS",
+        Kind::Count,
+        Some("35"),
+        "ml-health warns when no backup was proven by a drill (ml-restore --scratch) for so long; 0 never does.",
+    ),
     key("BACKUP_NICE", Kind::Switch, Some("false"), "Whether backups let everybody else have CPU and disk first, as with --nice."),
     key(
         "BACKUP_COMPRESSION",

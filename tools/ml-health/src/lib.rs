@@ -23,6 +23,8 @@
 //! | api.health, api.metrics | | the API answers, in time and in a known form |
 //! | api.success-rate, api.queue | | what its metrics say |
 //! | disk.exports, disk.backups | yes | free space where exports and backups go |
+//! | backup.newest | | the age of the newest good backup |
+//! | backup.proven | | the time since a drill last proved one |
 //!
 //! The gates are what a later stage must not build on when it is critical. All else is told and stops nothing. It reads only: a dry run
 //! makes every check as ever.

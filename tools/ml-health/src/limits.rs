@@ -1,5 +1,6 @@
 //! The thresholds, read from the settings before anything is looked at: a malformed one is a configuration error and no finding.
 
+use jiff::SignedDuration;
 use ml_common::settings::Settings;
 use ml_common::{Class, Failure, Result};
 use std::time::Duration;
@@ -28,6 +29,10 @@ pub struct Limits {
     pub disk_min: u64,
     /// Fewer per cent free are a warning.
     pub disk_percent: f64,
+    /// An older newest backup is a warning.
+    pub backup_age: Option<SignedDuration>,
+    /// As is an older newest proof of one.
+    pub proof_age: Option<SignedDuration>,
 }
 
 impl Limits {
@@ -49,8 +54,16 @@ impl Limits {
             queue: settings.count("QUEUE_MAX")?,
             disk_min: settings.count("DISK_FREE_MIN_MB")?.saturating_mul(1 << 20),
             disk_percent: settings.percent("DISK_FREE_WARN_PERCENT")?,
+            backup_age: hours(settings.count("BACKUP_MAX_AGE_HOURS")?),
+            proof_age: hours(settings.count("BACKUP_PROOF_MAX_AGE_DAYS")?.saturating_mul(24)),
         })
     }
+}
+
+/// 0 hours are no limit.
+fn hours(count: u64) -> Option<SignedDuration> {
+    const MOST: i64 = i64::MAX / 3600;
+    (count > 0).then(|| SignedDuration::from_hours(i64::try_from(count).unwrap_or(MOST).min(MOST)))
 }
 
 #[cfg(test)]

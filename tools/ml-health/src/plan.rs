@@ -1,7 +1,7 @@
 //! Which checks there are, in which order they are told, and which of them a call asks for.
 
 use crate::lane::{Entry, Lane};
-use crate::probe::{Facts, HEALTH_URL, METRICS_URL, api, disk, ledger, postgres, redis, settings};
+use crate::probe::{Facts, HEALTH_URL, METRICS_URL, api, backup, disk, ledger, postgres, redis, settings};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -13,13 +13,14 @@ pub fn entries() -> Vec<Entry> {
     all.extend(redis::CHECKS.iter().map(Entry::of));
     all.extend(api::HEALTH.iter().chain(api::METRICS).map(Entry::of));
     all.extend(disk::EXPORTS.iter().chain(disk::BACKUPS).map(Entry::of));
+    all.extend(backup::CHECKS.iter().map(Entry::of));
     all
 }
 
 /// The lanes of the chosen checks, in the same order.
 pub fn lanes(facts: &Arc<Facts>, choice: &Choice) -> Vec<Lane> {
     let facts = || Arc::clone(facts);
-    let (a, b, c, d, e, f, g) = (facts(), facts(), facts(), facts(), facts(), facts(), facts());
+    let (a, b, c, d, e, f, g, h) = (facts(), facts(), facts(), facts(), facts(), facts(), facts(), facts());
     let chosen = |id: &str| choice.has(id);
     let lanes = vec![
         Lane::new(settings::CHECKS, &chosen, |_| Ok(a)),
@@ -29,6 +30,7 @@ pub fn lanes(facts: &Arc<Facts>, choice: &Choice) -> Vec<Lane> {
         Lane::new(api::METRICS, &chosen, |_| api::Endpoint::new(e, METRICS_URL)),
         Lane::new(disk::EXPORTS, &chosen, |_| Ok(disk::Folder::new(f, "EXPORTS_DIR"))),
         Lane::new(disk::BACKUPS, &chosen, |_| Ok(disk::Folder::new(g, "BACKUP_DIR"))),
+        Lane::new(backup::CHECKS, &chosen, |_| Ok(backup::Backups::new(h))),
     ];
     lanes.into_iter().filter(|lane| !lane.entries().is_empty()).collect()
 }

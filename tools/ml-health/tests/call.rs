@@ -18,7 +18,10 @@ fn filters_choose_with_what_is_needed() {
     };
     assert_eq!(ids(&["--only", "postgres.size,disk"]), ["postgres.connect", "postgres.size", "disk.exports", "disk.backups"]);
     let without = ids(&["--skip", "postgres,ledger", "--skip", "api"]);
-    assert_eq!(without, ["settings", "redis.ping", "redis.memory", "redis.queue", "disk.exports", "disk.backups"]);
+    assert_eq!(
+        without,
+        ["settings", "redis.ping", "redis.memory", "redis.queue", "disk.exports", "disk.backups", "backup.newest", "backup.proven"]
+    );
 }
 
 #[test]

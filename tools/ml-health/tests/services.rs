@@ -6,7 +6,7 @@ mod support;
 
 use ml_tests::{HttpStandIn, Response, TempDir, full_disk, skip};
 use std::time::Duration;
-use support::{METRICS, OLDER_HEALTHY, OLDER_METRICS, World, bad, failed_gates, not_ok, status};
+use support::{METRICS, OLDER_HEALTHY, OLDER_METRICS, World, backups, bad, failed_gates, not_ok, status};
 
 #[test]
 fn a_queue_over_its_limit_is_a_warning() {
@@ -147,4 +147,23 @@ fn malformed_settings_are_a_configuration_error() {
         assert!(!format!("{}{}", output.stdout, output.stderr).contains("secret-word"), "{key}");
     }
     world.tool().args(["--config", "nowhere.env"]).run().expect_code(78);
+}
+
+#[test]
+fn backups_grow_old_and_proofs_too() {
+    let (old, unproven, none) = (backups(49, Some(36 * 24)), backups(36 * 24, None), TempDir::new().unwrap());
+    let world = World::new("backups").with("CHECK_DEADLINE_MS", "60000");
+    let look = |folder: &TempDir, code: i32| {
+        let output = world.tool().env("BACKUP_DIR", folder.path()).args(["--only", "backup"]).run().expect_code(code);
+        (not_ok(&output), output.record("check", "backup.proven")["summary"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(look(&world.backups, 0).1, "last proven backup 1 h old: mathledger-20250108-020000.dump");
+    assert_eq!(look(&old, 1).0, ["backup.newest warn", "backup.proven warn"]);
+    assert_eq!(look(&unproven, 1).1, "no drill has proven a backup, and the oldest is 36 days old");
+    assert_eq!(look(&none, 0).0, ["backup.newest skipped", "backup.proven skipped"]);
+    // Evidence about another file is none.
+    let manifest = world.backups.path().join("mathledger-20250108-020000.dump.proof.json");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("0a0a", "0b0b")).unwrap();
+    assert_eq!(look(&world.backups, 0).0, ["backup.proven skipped"]);
 }

@@ -1,6 +1,7 @@
 //! The probes: one file and one table of checks a lane.
 
 pub mod api;
+pub mod backup;
 pub mod disk;
 pub mod ledger;
 pub mod postgres;
@@ -21,6 +22,8 @@ pub const METRICS_URL: &str = "METRICS_URL";
 pub struct Facts {
     /// The settings in force.
     pub settings: Settings,
+    /// The system that is operated.
+    pub system: String,
     /// Their thresholds.
     pub limits: Limits,
     /// The ledger's database.
@@ -54,6 +57,6 @@ impl Facts {
             checked.map_err(|failure| failure.context(key))?;
         }
         let (settings, cancel) = (stage.settings.clone(), stage.cancel.clone());
-        Ok(Facts { limits, target: stage.target()?, options, redis, settings, cancel })
+        Ok(Facts { system: stage.system.clone(), limits, target: stage.target()?, options, redis, settings, cancel })
     }
 }

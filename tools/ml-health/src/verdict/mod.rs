@@ -1,6 +1,7 @@
 //! What a figure means: pure functions from figures and thresholds to findings.
 
 pub mod api;
+pub mod backup;
 pub mod disk;
 pub mod ledger;
 pub mod postgres;

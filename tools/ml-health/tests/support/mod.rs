@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot do fails it")]
 
-use ml_tests::{Cluster, HttpStandIn, Output, RedisServer, Response, TestDb, TestRole, Tool, closed_port};
+use jiff::{SignedDuration, Timestamp};
+use ml_dump::{Manifest, Proof};
+use ml_tests::{Cluster, HttpStandIn, Output, RedisServer, Response, TempDir, TestDb, TestRole, Tool, closed_port};
 use serde_json::Value;
 
 /// The API as it is now.
@@ -14,6 +16,23 @@ pub const OLDER_HEALTHY: &str = r#"{"ok":true}"#;
 pub const OLDER_METRICS: &str = r#"{"statements":{"total":1},"proofs":{"success_rate":92.5,"by_status":{"success":37,"error":3},
     "recent_hour":12},"queue":{"length":4}}"#;
 
+/// A folder with a backup that began so many hours ago and was perhaps proven so many hours ago.
+pub fn backups(hours: i64, proven: Option<i64>) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let ago = |hours| (Timestamp::now() - SignedDuration::from_hours(hours)).to_string();
+    let dump = folder.path().join("mathledger-20250108-020000.dump");
+    let sha256 = "0a".repeat(32);
+    let (system, file) = ("mathledger".to_owned(), "mathledger-20250108-020000.dump".to_owned());
+    let manifest = Manifest { format: 1, system, file, sha256: sha256.clone(), bytes: 4, started: ago(hours), ..Manifest::default() };
+    manifest.write(&dump).unwrap().publish().unwrap();
+    std::fs::write(&dump, "dump").unwrap();
+    if let Some(hours) = proven {
+        let proof = Proof { format: 1, sha256, proven: ago(hours), ..Proof::default() };
+        proof.write(&dump).unwrap();
+    }
+    folder
+}
+
 /// Everything that ml-health looks at, well.
 pub struct World {
     pub db: TestDb,
@@ -21,6 +40,8 @@ pub struct World {
     pub api: HttpStandIn,
     /// The owner's rights and pg_monitor: what other tests do on the same server is not hidden.
     pub operator: TestRole,
+    /// A folder with a backup that is of today and proven.
+    pub backups: TempDir,
     /// Overrides of what [`World::tool`] sets.
     pub env: Vec<(&'static str, String)>,
 }
@@ -38,7 +59,7 @@ impl World {
     pub fn around(db: TestDb) -> World {
         let api = HttpStandIn::routes([("/health", Response::json(HEALTHY)), ("/metrics", Response::json(METRICS))]);
         let operator = db.role("operator", "GRANT ml, pg_monitor TO {role}");
-        World { db, redis: RedisServer::start(), api, operator, env: Vec::new() }
+        World { db, redis: RedisServer::start(), api, operator, backups: backups(1, Some(1)), env: Vec::new() }
     }
 
     /// The same with one setting different.
@@ -54,6 +75,7 @@ impl World {
             ("REDIS_URL", self.redis.url()),
             ("HEALTH_URL", self.api.url("/health")),
             ("METRICS_URL", self.api.url("/metrics")),
+            ("BACKUP_DIR", self.backups.path().display().to_string()),
             ("DISK_FREE_MIN_MB", "0".into()),
             ("DISK_FREE_WARN_PERCENT", "0".into()),
         ];
