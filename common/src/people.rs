@@ -172,17 +172,6 @@ fn rate(state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write) {
     let _ = write!(out, "{}/s", indicatif::HumanCount(state.per_sec() as u64));
 }
 
-/// The same for bytes, with their rate and the time left.
-pub fn progress_bytes(doing: impl Into<Cow<'static, str>>, total: u64) -> indicatif::ProgressBar {
-    let bar = indicatif::ProgressBar::new(total);
-    if let Ok(style) = indicatif::ProgressStyle::with_template(
-        "{msg} {wide_bar} {percent}% {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}",
-    ) {
-        bar.set_style(style);
-    }
-    bar.with_message(doing)
-}
-
 /// A line on stderr that something is at work, and for how long; on a terminal only, and gone when it is dropped.
 pub fn waiting(doing: &'static str) -> indicatif::ProgressBar {
     let bar = indicatif::ProgressBar::new_spinner();

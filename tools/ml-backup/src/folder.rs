@@ -23,6 +23,12 @@ pub struct Listing {
 /// What the files beside a dump end with, after its name.
 const COMPANIONS: [&str; 4] = [".json", ".proof.json", ".globals.sql", ".globals.sql.age"];
 
+/// The dump that a file beside it belongs to, by their names.
+pub fn dump_of(companion: &str) -> Option<&str> {
+    // The longest first: the evidence of a drill ends as a manifest does.
+    COMPANIONS.into_iter().rev().find_map(|ending| companion.strip_suffix(ending))
+}
+
 /// Looks at the folder; one that is missing is empty.
 ///
 /// # Errors

@@ -1,11 +1,16 @@
 //! ml-backup dumps the database with the server's own version of pg_dump, reads the file back to its last byte, compares the rows in it with
 //! those counted under the dump's snapshot, and only then gives file and manifest their names and removes backups that are too old.
 //!
-//! Steps: `verify` (rows, bytes), `dump` (path, sha256, bytes, rows: the file as published, so it comes after `verify`) and
-//! `retention.FILE` for each file that is removed, with the reason. Stock pg_restore reads the file.
+//! Steps: `verify` (rows, bytes), `globals` (path, sha256, bytes: roles and tablespaces), `dump` (path, sha256, bytes, rows: the file as
+//! published, so it comes after `verify`), `latest` (a warning, when the pointer to the newest backup could not be written) and
+//! `retention.FILE` for each file that is removed, with the reason; in a dry run also for each that is kept. Stock pg_restore reads the file.
 //!
-//! The manifest gets its name first and the dump last: whenever the process or the machine stops, a dump under its final name is complete,
-//! verified, and has its manifest; a manifest alone names a backup that never came to be, and a later run removes it.
+//! `ml-backup verify` has for each file a step `verify` (path, sha256, bytes, rows; the label `extent` says how far it could be checked) and,
+//! where there are such files, `globals`, `proof` and `latest`.
+//!
+//! What belongs to a dump gets its name first, then the manifest, then the dump, and the pointer last: whenever the process or the machine
+//! stops, a dump under its final name is complete, verified, and has its manifest; a manifest alone names a backup that never came to be, and
+//! a later run removes it.
 
 mod act;
 mod cli;

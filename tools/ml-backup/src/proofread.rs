@@ -12,6 +12,7 @@ use ml_dump::manifest::TableData;
 use ml_dump::tables::shown;
 use ml_dump::{Tally, contents};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 use std::time::Instant;
 
@@ -35,13 +36,11 @@ pub struct Verified {
 /// Class Storage when it is not what it should be.
 pub fn verified(means: &Means<'_>, made: &Made) -> Result<Verified> {
     let began = Instant::now();
-    let waiting = people::waiting("verifying");
     let (verified, differences) = match (&made.written, &made.by) {
         (Written::Plain(file), By::Parallel(data, encoding)) => ours(means, file.temporary_path(), &made.expected, data, encoding)?,
         (Written::Plain(file), By::Stock(_)) => stock(means, file.temporary_path(), &made.expected)?,
         (Written::Sealed(sealed), by) => passed(sealed, &made.expected, by)?,
     };
-    drop(waiting);
     let step = Step {
         id: "verify".into(),
         rows: Some(verified.tally.rows()),
@@ -71,7 +70,11 @@ fn ours(
     data: &BTreeMap<String, TableData>,
     encoding: &str,
 ) -> Result<(Verified, Vec<String>)> {
-    let checked = check::file(path, &Options::new(means.jobs, &means.stage.cancel, data))?;
+    let file = File::open(path).map_err(|error| files::storage(&error, path, "cannot read"))?;
+    let bar = people::amount("verifying", file.metadata().map(|meta| meta.len()).unwrap_or_default());
+    let checked = check::read(bar.wrap_read(file), &Options::new(means.jobs, &means.stage.cancel, data))
+        .map_err(|failure| failure.context(path.display()))?;
+    bar.finish_and_clear();
     contents::listed(means.programs, path, &means.stage.cancel)?;
     let mut differences = expected.differences(&checked.tally);
     if differences.is_empty() {
@@ -83,6 +86,7 @@ fn ours(
 
 /// By pg_restore, which understands whatever pg_dump writes.
 fn stock(means: &Means<'_>, path: &Path, expected: &Tally) -> Result<(Verified, Vec<String>)> {
+    let _waiting = people::waiting("verifying");
     let (sha256, bytes) = files::sha256(path)?;
     let read = contents::read(means.programs, path, &means.stage.cancel)?;
     // Of a form that is not known here, the contents can still be restored.

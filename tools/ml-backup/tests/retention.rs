@@ -48,6 +48,32 @@ fn each_file_has_its_reason_and_what_is_proven_stays() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_costs_no_backup() {
+    let (db, folder) = (ledger("clock"), TempDir::new().unwrap());
+    let dir = folder.path();
+    backup(&db.url(), dir).run().expect_code(0);
+    // Made while the clock was years ahead.
+    let future = copy(dir, "20990101-020000");
+    std::fs::remove_file(&dumps(dir)[0]).unwrap();
+    let out = backup(&db.url(), dir).env("BACKUP_RETENTION_DAYS", "1").run().expect_code(0);
+    let new = out.record("step", "dump")["path"].as_str().unwrap().to_owned();
+    assert!(dir.join(&future).exists() && Path::new(&new).exists());
+    assert_eq!(ml_dump::latest::find(dir, "mathledger").unwrap(), Path::new(&new), "not the one whose name is the highest");
+    // When the clock is right again much later, what it made last is kept by the pointer, and the other one as the newest by its name.
+    let old = dir.join("mathledger-20200101-020000.dump");
+    for ending in ["", ".json", ".globals.sql"] {
+        std::fs::rename(format!("{new}{ending}"), format!("{}{ending}", old.display())).unwrap();
+    }
+    let mut pointer = ml_dump::latest::Latest::of(dir, "mathledger").unwrap().unwrap();
+    pointer.file = "mathledger-20200101-020000.dump".into();
+    pointer.write(dir, "mathledger").unwrap();
+    let dry = backup(&db.url(), dir).arg("--dry-run").run().expect_code(0);
+    let reason = |name: &str| dry.record("step", &format!("retention.{name}"))["reason"].as_str().unwrap().to_owned();
+    assert!(reason(&future).starts_with("kept: newest good"), "{}", dry.stdout);
+    assert!(reason("mathledger-20200101-020000.dump").starts_with("removed: "), "the new one will be the latest: {}", dry.stdout);
+}
+
+#[test]
 fn names_follow_the_pattern_and_only_they_are_removed() {
     let (db, folder) = (ledger("pattern"), TempDir::new().unwrap());
     let dir = folder.path();

@@ -47,6 +47,11 @@ fn a_good_one_is_good_by_name_and_as_the_newest() {
         }
         assert_eq!(out.stderr, "");
     }
+    // As `verify backups/*` names them.
+    let all: Vec<PathBuf> = ["", ".json", ".globals.sql"].iter().map(|ending| beside(&dump, ending)).collect();
+    let all: Vec<&Path> = all.iter().map(PathBuf::as_path).collect();
+    let out = verify(folder.path(), &all).run().expect_code(0);
+    assert_eq!(out.kind("step").filter(|step| step["id"] == "verify").count(), 1, "{}", out.stdout);
     let planned = verify(folder.path(), &[]).arg("--dry-run").run().expect_code(0);
     assert_eq!(planned.record("step", "verify")["status"], "planned");
     let empty = TempDir::new().unwrap();

@@ -108,7 +108,6 @@ fn head(means: &Means<'_>, path: &Path) -> Result<Option<Archive>> {
 /// Reads an archive to its end; with pg_restore, where its compression is not known here.
 fn archive(means: &Means<'_>, path: &Path, opened: Opened, data: &BTreeMap<String, TableData>) -> Result<Found> {
     let cancel: &Cancel = &means.stage.cancel;
-    let _waiting = people::waiting("unpacking");
     if let Some(archive) = head(means, path)?
         && archive.compression == "lz4"
         && opened.layers.is_empty()
@@ -118,7 +117,10 @@ fn archive(means: &Means<'_>, path: &Path, opened: Opened, data: &BTreeMap<Strin
         return Ok(Found { tally: contents.tally, data: contents.data });
     }
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let checked = check::read(opened.reader, &check::Options::new(jobs, cancel, data))?;
+    let bytes = path.metadata().map(|meta| meta.len()).unwrap_or_default();
+    let bar = people::amount("unpacking", bytes);
+    let checked = check::read(bar.wrap_read(opened.reader), &check::Options::new(jobs, cancel, data))?;
+    bar.finish_and_clear();
     Ok(Found { tally: checked.tally, data: checked.data })
 }
 

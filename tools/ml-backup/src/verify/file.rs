@@ -114,7 +114,7 @@ fn hash(path: &Path) -> Result<(String, u64)> {
     let unreadable = |error: io::Error| files::storage(&error, path, "cannot read");
     let file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
-    let bar = people::progress_bytes("reading", length);
+    let bar = people::amount("reading", length);
     let mut hashing = files::Hashing::new(io::sink());
     io::copy(&mut io::BufReader::with_capacity(1 << 18, bar.wrap_read(file)), &mut hashing).map_err(unreadable)?;
     bar.finish_and_clear();

@@ -5,6 +5,7 @@ mod contents;
 mod file;
 
 use crate::cli::Verify;
+use crate::folder;
 use file::{Finding, Looked};
 use ml_common::exit::Exit;
 use ml_common::record::{Status, Step};
@@ -45,7 +46,7 @@ pub fn act(verify: &Verify, via: Via, stage: &Stage) -> Result<Done> {
     let pointed = Latest::of(&folder, &stage.system);
     let paths = match verify.path.as_slice() {
         [] => vec![latest::find(&folder, &stage.system)?],
-        named => named.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect(),
+        named => without_companions(named.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect()),
     };
     if stage.dry_run {
         for path in &paths {
@@ -140,6 +141,13 @@ impl Told {
             (None, None) => Ok(Done::ok(format!("{} verified", counted(files)))),
         }
     }
+}
+
+/// What lies beside a dump is looked at with it: `verify backups/*` names both.
+fn without_companions(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    let of = |path: &PathBuf| Some(path.with_file_name(folder::dump_of(path.file_name()?.to_str()?)?));
+    let belongs = |path: &PathBuf| of(path).is_some_and(|dump| paths.contains(&dump));
+    paths.iter().filter(|path| !belongs(path)).cloned().collect()
 }
 
 fn counted(files: usize) -> String {
