@@ -33,9 +33,13 @@ pub fn act(cli: &Cli, stage: &Stage, database: &str) -> Result<Done> {
     let contents = if source.manifest.is_none() { Some(source.read(&programs, jobs(cli), &stage.cancel)?) } else { None };
     source.report(stage, contents.as_ref(), began);
     let there = Properties::read(&mut client, database)?.is_some();
-    let mut part = Part::of(cli);
+    let mut part = Part::of(cli, &source)?;
     let into = if there { "the database that is there," } else { "the new database" };
-    let plan = format!("{} of {} into {into} {database}", part.told(), source.name());
+    let left_out = match part.left_out() {
+        [] => String::new(),
+        some => format!(", without {}", some.join(", ")),
+    };
+    let plan = format!("{} from {} into {into} {database}{left_out}", part.told(), source.name());
     let status = if stage.dry_run { Status::Planned } else { Status::Ok };
     stage.step(status, Step { id: "plan".into(), summary: plan.clone(), ..Step::default() });
     if stage.dry_run {
@@ -49,8 +53,12 @@ pub fn act(cli: &Cli, stage: &Stage, database: &str) -> Result<Done> {
         }
         stage.cancel.check()?;
     }
-    if there && part.data_only {
-        part.order(&mut server.connect(database)?)?;
+    if there {
+        let mut client = server.connect(database)?;
+        part.leave_out_present(&mut client, &source.archive)?;
+        if part.data_only {
+            part.order(&mut client)?;
+        }
     }
     let (known, ours) = server.roles(&mut client, &source.owners())?;
     let owners = source.owners().iter().all(|owner| ours.contains(*owner));
@@ -118,7 +126,7 @@ impl Job<'_> {
 
     fn fill_new(&self, database: &str) -> Result<(Verdict, bool)> {
         let load = self.load(database, false);
-        loaded(self.stage, &load, self.source)?;
+        loaded(self.stage, &load, self.source, self.contents)?;
         let whole = crate::target::rights(self.stage, &load, self.source)?;
         let mut client = self.server.connect(database)?;
         client.batch_execute("ANALYZE").map_err(failed("ANALYZE"))?;
@@ -143,7 +151,7 @@ impl Job<'_> {
         let mut client = self.server.connect(database)?;
         let before = self.count(&mut client)?;
         let load = self.load(database, true);
-        loaded(self.stage, &load, self.source)?;
+        loaded(self.stage, &load, self.source, self.contents)?;
         let whole = crate::target::rights(self.stage, &load, self.source)?;
         let mut wanted = self.wanted();
         for (table, rows) in &mut wanted.tables {

@@ -39,6 +39,9 @@ pub struct Cli {
     /// Time that the check command has
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5m")]
     pub check_timeout: Duration,
+    /// With --to-database: only this table, with its rows, indexes and whatever else is its own; may be repeated
+    #[arg(long = "table", value_name = "SCHEMA.TABLE", requires = "to_database", conflicts_with_all = ["scratch", "target"])]
+    pub tables: Vec<String>,
     /// With --to-database: everything but the rows
     #[arg(long, requires = "to_database", conflicts_with_all = ["data_only", "scratch", "target"])]
     pub schema_only: bool,

@@ -2,6 +2,7 @@
 
 use crate::cli::Cli;
 use crate::plan::{self, Aside};
+use crate::rates;
 use crate::server::{self, Server, Session};
 use crate::source::Source;
 use ml_common::people::human_bytes;
@@ -33,6 +34,8 @@ pub struct Facts {
     pub strangers: Vec<String>,
     /// How long the loading takes, roughly.
     time: Duration,
+    /// Whether that is by what this server did before.
+    learnt: bool,
 }
 
 impl Facts {
@@ -40,7 +43,15 @@ impl Facts {
     ///
     /// # Errors
     /// Class Database, also when the role may not rename the old database.
-    pub fn gather(cli: &Cli, server: &Server, client: &mut Client, database: &str, source: &Source, contents: &Contents) -> Result<Facts> {
+    pub fn gather(
+        cli: &Cli,
+        stage: &Stage,
+        server: &Server,
+        client: &mut Client,
+        database: &str,
+        source: &Source,
+        contents: &Contents,
+    ) -> Result<Facts> {
         let old = Properties::read(client, database)?;
         let wanted = match &old {
             Some(properties) => properties.clone(),
@@ -65,13 +76,15 @@ impl Facts {
                 properties.owner.clear();
             }
         }
+        let rate = rates::of(stage, &server.place());
         let old_bytes = server::database_bytes(client, database);
         let free = server.free_bytes(client, &properties.tablespace, cli.via.is_some());
         Ok(Facts {
             sessions: server::sessions(client, database)?,
             leftovers: server::own_databases(client)?.into_iter().filter(|name| Aside::parse(database, name).is_some()).collect(),
             needed: plan::needed(source.database_bytes().or(old_bytes), Some(contents.text_bytes)),
-            time: plan::load_time(contents.text_bytes),
+            time: plan::load_time(contents.text_bytes, rate),
+            learnt: rate.is_some(),
             old: old.map(|_| old_bytes),
             database: database.to_owned(),
             properties,
@@ -96,7 +109,8 @@ impl Facts {
             .free
             .map_or("; how much there is cannot be seen from here".to_owned(), |free| format!(", and {} is free", human_bytes(free)));
         told.push(format!("takes about {} of the server's disk{free}", size(self.needed)));
-        told.push(format!("takes about {}", minutes(self.time)));
+        let by = if self.learnt { ", by what this server did before" } else { "" };
+        told.push(format!("takes about {}{by}", minutes(self.time)));
         if !self.sessions.is_empty() {
             told.push(format!("is in use, and has to be free before the swap: {}", server::named(&self.sessions)));
         }

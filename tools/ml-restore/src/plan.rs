@@ -12,7 +12,8 @@ const LONGEST_NAME: usize = 63;
 /// Somebody may still be at work in a younger scratch database.
 const STALE: SignedDuration = SignedDuration::from_hours(24);
 
-/// Rows as text that a server loads in a second, its indexes included; a cautious figure for a single core.
+/// Rows as text that a server loads in a second, its indexes included; a cautious figure for a single core, as long as nothing is known of
+/// this one.
 const LOAD_RATE: u64 = 15 << 20;
 
 /// As much of `name` as leaves room for `suffix`, and the suffix.
@@ -98,8 +99,8 @@ pub fn needed(known: Option<u64>, text_bytes: Option<u64>) -> Option<u64> {
 }
 
 /// How long loading is going to take, roughly.
-pub fn load_time(text_bytes: u64) -> Duration {
-    Duration::from_secs(2 + text_bytes / LOAD_RATE)
+pub fn load_time(text_bytes: u64, rate: Option<u64>) -> Duration {
+    Duration::from_secs(2 + text_bytes / rate.unwrap_or(LOAD_RATE).max(1))
 }
 
 /// The roles that a server needs for this archive: those that policies are for, and, as they cost nothing, the owners.
@@ -205,8 +206,9 @@ mod tests {
         assert_eq!(needed(Some(GIB), Some(GIB)), Some(GIB));
         assert_eq!(needed(Some(100 * GIB), Some(GIB)), Some(3 * GIB + (32 << 20)));
         assert_eq!((needed(Some(7), None), needed(None, None)), (Some(7), None));
-        assert_eq!(load_time(0), Duration::from_secs(2));
-        assert_eq!(load_time(150 << 20), Duration::from_secs(12));
+        assert_eq!(load_time(0, Some(0)), Duration::from_secs(2));
+        assert_eq!(load_time(150 << 20, None), Duration::from_secs(12));
+        assert_eq!(load_time(150 << 20, Some(50 << 20)), Duration::from_secs(5));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::drill::Drill;
 use crate::load::{How, Load};
 use crate::part::Part;
 use crate::plan;
+use crate::rates;
 use crate::server::{self, Server};
 use crate::source::{Source, millis};
 use crate::temporary::{Temporary, drop_database};
@@ -73,7 +74,7 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
         single: false,
         part: &Part::default(),
     };
-    loaded(stage, &load, &source)?;
+    loaded(stage, &load, &source, contents.as_ref())?;
     let expected = Expected {
         tally: &source.expected(contents.as_ref()),
         whole: source.plain.is_none(),
@@ -151,9 +152,13 @@ pub fn jobs(cli: &Cli) -> usize {
 ///
 /// # Errors
 /// As [`Load::rows`].
-pub fn loaded(stage: &Stage, load: &Load<'_>, source: &Source) -> Result<()> {
+pub fn loaded(stage: &Stage, load: &Load<'_>, source: &Source, contents: Option<&Contents>) -> Result<()> {
     let began = Instant::now();
     let how = load.rows(source, &stage.cancel)?;
+    // A private server, which has no tablespaces, is gone with its drill.
+    if load.part.is_all() && load.tablespaces {
+        rates::learn(stage, &load.server.place(), source.text_bytes(contents), began.elapsed());
+    }
     let (with, reason) = match how {
         How::Pieces => (format!("{} sessions inside tables and pg_restore", load.jobs), None),
         How::Stock(why) => ("pg_restore".to_owned(), Some(why)),

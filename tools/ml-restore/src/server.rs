@@ -95,6 +95,11 @@ impl Server {
         pg::lock::try_lock(&self.maintenance, name, run)
     }
 
+    /// What it is remembered by: `localhost:5432`.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.maintenance.host(), self.maintenance.port())
+    }
+
     /// A hook that cancels what `client` is running.
     pub fn canceller(&self, client: &Client) -> impl Fn() + Send + Sync + Clone + use<> {
         pg::canceller(client, &self.maintenance)

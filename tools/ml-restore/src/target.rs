@@ -34,7 +34,7 @@ pub fn act(cli: &Cli, stage: &Stage, database: &str) -> Result<Done> {
     let programs = source.programs(&source.found(cli, stage)?, server.major)?;
     let contents = source.read(&programs, jobs(cli), &stage.cancel)?;
     source.report(stage, Some(&contents), began);
-    let facts = Facts::gather(cli, &server, &mut client, database, &source, &contents)?;
+    let facts = Facts::gather(cli, stage, &server, &mut client, database, &source, &contents)?;
     let at = Timestamp::now();
     let (new, old) = (Aside::New.name(database, at), facts.old.is_some().then(|| Aside::Old.name(database, at)));
     facts.report(stage, cli, old.as_deref());
@@ -127,7 +127,7 @@ impl Job<'_> {
             single: false,
             part: &part,
         };
-        loaded(stage, &load, self.source)?;
+        loaded(stage, &load, self.source, Some(self.contents))?;
         let complete = rights(stage, &load, self.source)?;
         let mut client = self.server.connect(new)?;
         let _hook = cancel.when_set(self.server.canceller(&client));

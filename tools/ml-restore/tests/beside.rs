@@ -57,6 +57,41 @@ fn the_tables_first_and_the_rows_later() {
 }
 
 #[test]
+fn single_tables_with_what_is_theirs() {
+    let sample = ledger("tables");
+    let client = &mut sample.db.client();
+    client
+        .batch_execute(
+            "CREATE SCHEMA \"S s\"; CREATE TYPE \"S s\".colour AS ENUM ('red', 'blue');
+        CREATE FUNCTION \"S s\".touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
+        CREATE TABLE \"S s\".\"T t\" (id serial PRIMARY KEY, c \"S s\".colour, other uuid REFERENCES theories);
+        CREATE TRIGGER t BEFORE INSERT ON \"S s\".\"T t\" FOR EACH ROW EXECUTE FUNCTION \"S s\".touch();
+        INSERT INTO \"S s\".\"T t\" (c) VALUES ('red'), ('blue'), ('red'); CREATE INDEX ON \"S s\".\"T t\" (c);",
+        )
+        .unwrap();
+    let dump = sample.folder.path().join("two.dump");
+    ml_tests::Tool::new("ml-backup").env("DATABASE_URL", sample.db.url()).arg("-o").arg(&dump).run().expect_code(0);
+    let name = format!("{}_tables", sample.db.name());
+    let restore = |table: &str| sample.restore().arg(&dump).args(["--to-database", &name, "--force", "--table", table]);
+    let out = restore("S s.T t").run().expect_code(0);
+    assert_eq!(out.record("check", "verify.counts")["status"], "ok");
+    assert!(out.record("step", "plan")["summary"].as_str().unwrap().contains("without FK CONSTRAINT"), "{}", out.stdout);
+    assert_eq!(count(&name, "\"S s\".\"T t\""), 3);
+    let next: i64 = Cluster::shared().superuser(&name).query_one("SELECT nextval('\"S s\".\"T t_id_seq\"')", &[]).unwrap().get(0);
+    assert_eq!(next, 4);
+    let tables = "pg_class WHERE relkind IN ('r', 'i') AND relnamespace IN ('public'::regnamespace, '\"S s\"'::regnamespace)";
+    assert_eq!(count(&name, tables), 3);
+    // Into the database that is there now: what it has of schema, type and function is left as it is.
+    Cluster::shared().superuser(&name).batch_execute("DROP TABLE \"S s\".\"T t\"").unwrap();
+    restore("S s.T t").run().expect_code(0);
+    restore("S s.T t").run().expect_code(2);
+    restore("public.theories").run().expect_code(0);
+    assert_eq!((count(&name, "theories"), count(&name, "\"S s\".\"T t\"")), (count(sample.db.name(), "theories"), 3));
+    restore("public.none").run().expect_code(64);
+    drop(&name);
+}
+
+#[test]
 fn what_killed_runs_left_is_listed_and_removed() {
     let sample = ledger("clean");
     let name = sample.db.name();

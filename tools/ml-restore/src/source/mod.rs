@@ -242,6 +242,12 @@ impl Source {
         self.manifest.as_ref().map(|manifest| manifest.database_bytes).filter(|bytes| *bytes > 0)
     }
 
+    /// Size of its rows as text, as far as it is known.
+    pub fn text_bytes(&self, contents: Option<&Contents>) -> u64 {
+        let by_manifest = || self.manifest.as_ref().map_or(0, |manifest| manifest.data.values().map(|data| data.copy_bytes).sum());
+        contents.map_or_else(by_manifest, |contents| contents.text_bytes)
+    }
+
     /// Its name, for people.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
