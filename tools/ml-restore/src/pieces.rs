@@ -95,7 +95,7 @@ impl Pieces {
     /// # Errors
     /// Class Storage when the dump is at fault, else Database; Interrupted and Terminated.
     pub fn load(&self, load: &Load<'_>, source: &Source, cancel: &Cancel) -> Result<()> {
-        let bar = people::progress_bytes("loading rows", self.units.iter().map(|unit| unit.bytes).sum());
+        let bar = people::amount("loading rows", self.units.iter().map(|unit| unit.bytes).sum());
         let queue: Mutex<VecDeque<&Unit>> = Mutex::new(self.units.iter().collect());
         let stop = AtomicBool::new(false);
         let connect = || -> Result<(Client, Segments, HookGuard)> {

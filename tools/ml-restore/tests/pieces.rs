@@ -59,3 +59,27 @@ fn a_piece_that_is_not_the_manifests_is_refused() {
     assert!(out.stderr.contains("public.big") && out.stderr.contains("other bytes than its manifest says"), "{}", out.stderr);
     assert_eq!(sample.leftovers(), Vec::<String>::new());
 }
+
+#[test]
+fn everything_that_a_dump_has_to_understand() {
+    let db = Cluster::shared().database("torture");
+    ml_tests::torture::torture(&mut db.superuser(), 20_000);
+    let superuser = db.url_as("postgres", Cluster::shared().password());
+    let sample = sample(db, &[("DATABASE_URL", &superuser)]);
+    let root = tempfile::Builder::new().prefix("mlc").tempdir_in("/var/tmp").unwrap();
+    std::fs::set_permissions(root.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let private = format!("--cluster={}", root.path().display());
+    for args in [&["--jobs", "1"][..], &["--jobs", "3"], &["--jobs", "3", &private]] {
+        let out = sample.drill(&sample.dump).env("DATABASE_URL", &superuser).args(args).run().expect_code(0);
+        for id in ["verify.counts", "verify.fingerprints", "verify.sequences", "verify.indexes", "verify.constraints"] {
+            assert_eq!(out.record("check", id)["status"], "ok", "{}", out.stdout);
+        }
+        let load = out.record("step", "load");
+        assert_eq!(load["reason"].is_null(), args[1] == "3", "{load}");
+    }
+    // The same by plain SQL, as stock pg_dump writes it.
+    let plain = sample.folder.path().join("x.sql");
+    ml_tests::Tool::foreign(Cluster::shared().bin().join("pg_dump")).arg("-f").arg(&plain).arg(&superuser).run().expect_code(0);
+    let out = sample.drill(&plain).env("DATABASE_URL", &superuser).run().expect_code(1);
+    assert_eq!(out.record("check", "verify.counts")["status"], "ok", "{}", out.stdout);
+}

@@ -77,7 +77,7 @@ pub(super) fn of(
     }
     // The largest first: a long one that begins last is waited for.
     parts.sort_by_key(|part| part.bytes);
-    let bar = people::progress("comparing", Some(parts.iter().map(|part| part.bytes).sum()));
+    let bar = people::amount("comparing", parts.iter().map(|part| part.bytes).sum());
     let (parts, found) = (Mutex::new(parts), Mutex::new(found));
     let encoding = if manifest.encoding.is_empty() { "UTF8" } else { &manifest.encoding };
     let connect = || -> Result<(Client, HookGuard)> {
