@@ -36,9 +36,10 @@ pub struct Join<'a> {
 /// Names of tables in one LOCK statement.
 const BATCH: usize = 500;
 
-/// Copies until there is nothing left. A session that the server has no room for is done without, as long as there is another.
+/// Copies until there is nothing left. A session that cannot be opened, or that a table is locked against, is done without as long as there
+/// is another: the others hold their locks.
 pub fn run(join: Join<'_>, flow: &Flow<'_>, jobs: &[Job]) {
-    let mut client = match join.target.connect(join.options) {
+    let mut client = match joined(join) {
         Ok(client) => client,
         Err(failure) => return flow.without(failure),
     };
@@ -49,13 +50,18 @@ pub fn run(join: Join<'_>, flow: &Flow<'_>, jobs: &[Job]) {
     }
 }
 
-fn copy(client: &mut Client, join: Join<'_>, flow: &Flow<'_>, jobs: &[Job]) -> Result<()> {
-    session::prepare(client, join.encoding)?;
+fn joined(join: Join<'_>) -> Result<Client> {
+    let mut client = join.target.connect(join.options)?;
+    session::prepare(&mut client, join.encoding)?;
     let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}", literal(join.snapshot));
     client.batch_execute(&begin).map_err(failed("joining the snapshot"))?;
     for tables in join.lock.chunks(BATCH) {
-        lock(client, tables)?;
+        lock(&mut client, tables)?;
     }
+    Ok(client)
+}
+
+fn copy(client: &mut Client, join: Join<'_>, flow: &Flow<'_>, jobs: &[Job]) -> Result<()> {
     while let Some(part) = flow.part() {
         let job = jobs.get(part.job).ok_or_else(|| Failure::new(Class::Internal, "a part is of no job"))?;
         let done = match &job.ask {
