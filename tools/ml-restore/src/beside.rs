@@ -10,7 +10,7 @@ use crate::scratch::{jobs, loaded, room};
 use crate::server::{self, Server};
 use crate::source::{Source, millis};
 use crate::temporary::Temporary;
-use crate::verify::{self, Expected, Verdict};
+use crate::verify::{self, Expected, Roots, Verdict};
 use ml_common::exit::Exit;
 use ml_common::people;
 use ml_common::record::{Status, Step};
@@ -172,8 +172,10 @@ impl Job<'_> {
     fn count(&self, client: &mut Client) -> Result<Tally> {
         let mut list = tables::list(client)?;
         let wanted = self.wanted();
-        list.retain(|table| wanted.tables.contains_key(&table.shown()));
+        let roots = Roots::read(client)?;
+        list.retain(|table| wanted.tables.contains_key(roots.counted_as(&table.shown(), &wanted)));
         let mut tally = tables::count(client, &list)?;
+        roots.fold(&mut tally, &wanted);
         if !self.part.has_objects() {
             tally.large_objects = 0;
         }

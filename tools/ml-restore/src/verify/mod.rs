@@ -3,7 +3,10 @@
 pub mod fingerprints;
 mod ledger;
 mod objects;
+mod roots;
 mod rows;
+
+pub use roots::Roots;
 
 use crate::server::Server;
 use ml_common::Result;

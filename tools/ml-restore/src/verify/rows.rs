@@ -1,7 +1,7 @@
 //! Whether the rows are those that were backed up: their number, and where the manifest has fingerprints, the rows themselves.
 
 use super::fingerprints::{self, Found};
-use super::{Expected, Outcome, Verdict, skipped, tell};
+use super::{Expected, Outcome, Roots, Verdict, skipped, tell};
 use crate::server::Server;
 use ml_common::Result;
 use ml_common::stage::Stage;
@@ -32,6 +32,7 @@ pub(super) fn verify(stage: &Stage, place: &Place<'_>, client: &mut Client, expe
     let uncounted: Vec<tables::Table> = list.into_iter().filter(|table| !found.contains_key(&table.shown())).collect();
     let mut tally = tables::count(client, &uncounted)?;
     tally.tables.extend(found.iter().filter(|(_, found)| !found.partitioned).map(|(name, found)| (name.clone(), found.print.rows())));
+    Roots::read(client)?.fold(&mut tally, expected.tally);
     counts(stage, expected, tally, began, verdict);
     match known {
         Some(known) => compare(stage, known, &found, began.elapsed().saturating_sub(took.elapsed()), verdict),
