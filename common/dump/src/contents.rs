@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 /// Rows a table, in the spelling of [`crate::tables::shown`], and the number of large objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,20 @@ pub struct Contents {
 /// # Errors
 /// Class Storage when the file is damaged, and those of [`child::run`].
 pub fn read(programs: &Programs, path: &Path, cancel: &Cancel) -> Result<Contents> {
+    unpacked(programs.command("pg_restore", None), open(path)?, path, cancel)
+}
+
+/// The same of a folder (`pg_dump -Fd`), which cannot be given as standard input.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_folder(programs: &Programs, path: &Path, cancel: &Cancel) -> Result<Contents> {
     let mut command = programs.command("pg_restore", None);
+    command.arg(path);
+    unpacked(command, Stdio::null(), path, cancel)
+}
+
+fn unpacked(mut command: Command, stdin: Stdio, path: &Path, cancel: &Cancel) -> Result<Contents> {
     command.args(["--data-only", "--file=-"]);
     let mut text_bytes = 0;
     let consume = |out: &mut dyn Read| {
@@ -76,7 +89,7 @@ pub fn read(programs: &Programs, path: &Path, cancel: &Cancel) -> Result<Content
             counter.push(&piece[..length])?;
         }
     };
-    let (ended, read) = child::run_fed(command, open(path)?, cancel, None, consume)?;
+    let (ended, read) = child::run_fed(command, stdin, cancel, None, consume)?;
     if !ended.status.success() {
         return Err(unreadable(path, &ended.said()));
     }

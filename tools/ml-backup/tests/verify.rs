@@ -206,6 +206,21 @@ fn dumps_of_older_scripts_are_read_as_far_as_they_go() {
             assert_eq!(out.record("step", "verify")["status"], "crit", "{}", path.display());
         }
     }
+    // What only pg_restore reads.
+    let tar = dump("c.tar", "-Ft");
+    let packed = pack("gzip", &tar, "c.tar.gz");
+    let parts = dir.join("parts");
+    Tool::foreign(bin.join("pg_dump")).arg("-Fd").arg("-f").arg(&parts).arg("-d").arg(db.url()).run().expect_code(0);
+    for (path, extent) in [(&tar, "with pg_restore"), (&parts, "with pg_restore"), (&packed, "its tar file was not looked at")] {
+        let out = verify(dir, &[path]).env("PG_BIN", bin).run().expect_code(1);
+        let step = out.record("step", "verify");
+        assert!(step["labels"]["extent"].as_str().unwrap().contains(extent), "{}", out.stdout);
+        assert_eq!(step["rows"].is_u64(), *path != packed);
+    }
+    let whole = fs::read(&tar).unwrap();
+    fs::write(&tar, &whole[..whole.len() / 2]).unwrap();
+    verify(dir, &[&tar]).env("PG_BIN", bin).run().expect_code(4);
+    verify(dir, &[dir]).run().expect_code(4);
     for (name, text) in [("empty.dump", ""), ("page.dump", "<html>"), ("text.sql", "SELECT 1;\n")] {
         fs::write(dir.join(name), text).unwrap();
         verify(dir, &[&dir.join(name)]).run().expect_code(4);

@@ -4,10 +4,11 @@ use super::Means;
 use super::file::{Finding, Looked};
 use ml_common::signal::Cancel;
 use ml_common::{Class, Failure, Result, people};
-use ml_dump::form::{self, Form, Layer, Opened};
+use ml_dump::layers::{Form, Layers};
 use ml_dump::manifest::TableData;
-use ml_dump::{Archive, Tally, check, contents, programs, sealed};
+use ml_dump::{Archive, Tally, check, contents, plain, programs, sealed};
 use std::collections::BTreeMap;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// So many differences are told.
@@ -17,6 +18,7 @@ const TOLD: usize = 3;
 struct Found {
     tally: Tally,
     data: BTreeMap<String, TableData>,
+    compression: &'static str,
 }
 
 /// Compares with the manifest, whose hash the file has.
@@ -32,7 +34,7 @@ pub fn against(means: &Means<'_>, path: &Path, looked: &mut Looked) -> Result<()
             .into();
         return Ok(());
     }
-    let found = match archive(means, path, form::open(path, means.identity.as_deref())?, &manifest.data) {
+    let found = match Layers::of(path, means.identity.clone()).and_then(|layers| archive(means, path, &layers, &manifest.data)) {
         Ok(found) => found,
         Err(failure) => return bad(means, looked, failure),
     };
@@ -59,69 +61,72 @@ pub fn against(means: &Means<'_>, path: &Path, looked: &mut Looked) -> Result<()
 /// # Errors
 /// As [`super::file::look`].
 pub fn alone(means: &Means<'_>, path: &Path, looked: &mut Looked) -> Result<()> {
-    let opened = match form::open(path, means.identity.as_deref()) {
-        Ok(opened) => opened,
-        // A dump for which there is no key is not read at all, and nobody should take that for good.
-        Err(failure) if failure.class == Class::Config => return Err(failure),
+    let layers = match Layers::of(path, means.identity.clone()) {
+        Ok(layers) => layers,
         Err(failure) => return bad(means, looked, failure),
     };
-    let packed: Vec<String> = opened.layers.iter().map(Layer::to_string).collect();
-    let packed = if packed.is_empty() { String::new() } else { format!("unpacked ({}) and ", packed.join(", ")) };
+    let packed = if layers.is_bare() { String::new() } else { format!("unpacked ({}) and ", layers.around.join(", ")) };
     // Their checksums, or tags, are of everything within.
-    let sure = opened.layers.iter().any(|layer| *layer != Layer::Zstd);
-    let unsure = "; bytes that have changed without breaking its form could not be seen";
-    match opened.form {
-        Form::Archive => {
-            let compression = head(means, path)?.map(|archive| archive.compression);
-            match archive(means, path, opened, &BTreeMap::new()) {
-                Ok(found) => {
-                    looked.rows = Some(found.tally.rows());
-                    let by_itself = compression == Some("gzip");
-                    let unsure = if sure || by_itself { "" } else { unsure };
-                    let tables = found.tally.tables.len();
-                    looked.extent = format!("{packed}read to its end, {tables} tables; what it should hold is not known{unsure}");
-                }
-                Err(failure) => return bad(means, looked, failure),
-            }
+    let sure = layers.around.iter().any(|layer| matches!(*layer, "gzip" | sealed::AGE));
+    let unsure = if sure { "" } else { "; bytes that have changed without breaking its form could not be seen" };
+    let result = match layers.form {
+        Form::Custom => archive(means, path, &layers, &BTreeMap::new()).map(|found| {
+            let by_itself = if found.compression == "gzip" { "" } else { unsure };
+            looked.rows = Some(found.tally.rows());
+            format!("read to its end, {} tables; what it should hold is not known{by_itself}", found.tally.tables.len())
+        }),
+        Form::Tar if !layers.is_bare() => {
+            let read = layers.open().and_then(|bytes| drained(bytes, path));
+            read.map(|()| format!("read to its end; what is in its tar file was not looked at{unsure}"))
         }
-        Form::Sql => match form::read_sql(opened.reader, path) {
-            Ok(_) => {
-                let unsure = if sure { "" } else { unsure };
-                looked.extent = format!("{packed}read to the mark at the end of its SQL; its rows were not counted{unsure}");
-            }
-            Err(failure) => return bad(means, looked, failure),
-        },
-        Form::Empty => looked.findings.push(Finding::bad("it is empty")),
-        Form::Unknown => looked.findings.push(Finding::bad("it is neither an archive of pg_dump nor SQL")),
-    }
-    if looked.extent.is_empty() {
-        looked.extent = "nothing in it could be read".into();
+        Form::Tar | Form::Folder => with_pg_restore(means, path, &layers).map(|tally| {
+            looked.rows = Some(tally.rows());
+            // The files of a folder are gzip each, unless somebody wanted otherwise.
+            format!("read to its end with pg_restore, {} tables; what it should hold is not known{unsure}", tally.tables.len())
+        }),
+        Form::Plain => {
+            let read = layers.open().and_then(|bytes| plain::read(bytes, path));
+            read.map(|_| format!("read to the mark at the end of its SQL; its rows were not counted{unsure}"))
+        }
+    };
+    match result {
+        Ok(extent) => looked.extent = format!("{packed}{extent}"),
+        Err(failure) => return bad(means, looked, failure),
     }
     Ok(())
 }
 
-/// The head of an archive; `None` when it cannot be read.
-fn head(means: &Means<'_>, path: &Path) -> Result<Option<Archive>> {
-    Ok(Archive::read(form::open(path, means.identity.as_deref())?.reader).ok())
+fn drained(mut bytes: impl Read, path: &Path) -> Result<()> {
+    io::copy(&mut bytes, &mut io::sink()).map(|_| ()).map_err(|error| contents::unreadable(path, &error.to_string()))
+}
+
+/// Reads a form that only pg_restore knows.
+fn with_pg_restore(means: &Means<'_>, path: &Path, layers: &Layers) -> Result<Tally> {
+    let found = means.programs()?;
+    let cancel = &means.stage.cancel;
+    let oldest = Archive::read(layers.open()?).map_or(0, |archive| archive.oldest_reader());
+    let programs = programs::for_restore(&found, oldest, 0)?;
+    let _waiting = people::waiting("unpacking");
+    let read = if layers.form == Form::Folder { contents::read_folder } else { contents::read };
+    Ok(read(programs, path, cancel)?.tally)
 }
 
 /// Reads an archive to its end; with pg_restore, where its compression is not known here.
-fn archive(means: &Means<'_>, path: &Path, opened: Opened, data: &BTreeMap<String, TableData>) -> Result<Found> {
+fn archive(means: &Means<'_>, path: &Path, layers: &Layers, data: &BTreeMap<String, TableData>) -> Result<Found> {
     let cancel: &Cancel = &means.stage.cancel;
-    if let Some(archive) = head(means, path)?
-        && archive.compression == "lz4"
-        && opened.layers.is_empty()
-    {
+    let head = Archive::read(layers.open()?)?;
+    let compression = head.compression;
+    if compression == "lz4" && layers.is_bare() {
         let found = means.programs()?;
-        let contents = contents::read(programs::for_restore(&found, archive.oldest_reader(), 0)?, path, cancel)?;
-        return Ok(Found { tally: contents.tally, data: contents.data });
+        let contents = contents::read(programs::for_restore(&found, head.oldest_reader(), 0)?, path, cancel)?;
+        return Ok(Found { tally: contents.tally, data: contents.data, compression });
     }
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let bytes = path.metadata().map(|meta| meta.len()).unwrap_or_default();
     let bar = people::amount("unpacking", bytes);
-    let checked = check::read(bar.wrap_read(opened.reader), &check::Options::new(jobs, cancel, data))?;
+    let checked = check::read(bar.wrap_read(layers.open()?), &check::Options::new(jobs, cancel, data))?;
     bar.finish_and_clear();
-    Ok(Found { tally: checked.tally, data: checked.data })
+    Ok(Found { tally: checked.tally, data: checked.data, compression })
 }
 
 /// What is wrong with the file is a finding; what kept us from looking is a failure.

@@ -65,6 +65,11 @@ impl Looked {
 /// # Errors
 /// Only what keeps it from being looked at: a missing file, an identity that is of no use, a signal.
 pub fn look(means: &Means<'_>, path: &Path) -> Result<Looked> {
+    if path.is_dir() {
+        let mut looked = Looked { findings: vec![no_manifest()], ..Looked::default() };
+        contents::alone(means, path, &mut looked)?;
+        return Ok(looked);
+    }
     let (sha256, bytes) = hash(path)?;
     let mut looked = Looked { sha256: Some(sha256.clone()), bytes: Some(bytes), ..Looked::default() };
     match Manifest::of(path) {
@@ -76,8 +81,7 @@ pub fn look(means: &Means<'_>, path: &Path) -> Result<Looked> {
         }
     }
     let Some(manifest) = &looked.manifest else {
-        let hint = "keep the .json that ml-backup makes with each dump; ml-restore --scratch PATH proves what is in this one";
-        looked.findings.push(Finding::doubt("it has no manifest", hint));
+        looked.findings.push(no_manifest());
         contents::alone(means, path, &mut looked)?;
         return Ok(looked);
     };
@@ -98,6 +102,11 @@ pub fn look(means: &Means<'_>, path: &Path) -> Result<Looked> {
     }
     contents::against(means, path, &mut looked)?;
     Ok(looked)
+}
+
+fn no_manifest() -> Finding {
+    let hint = "keep the .json that ml-backup makes with each dump; ml-restore --scratch PATH proves what is in this one";
+    Finding::doubt("it has no manifest", hint)
 }
 
 /// Looks at a file beside the dump.

@@ -1,20 +1,19 @@
 //! The dump: is it what its manifest says, can it be read, and what should a restore of it hold?
 
 mod feed;
-mod layers;
 
 pub use feed::Feed;
-pub use layers::Form;
+pub use ml_dump::layers::Form;
 
 use crate::cli::Cli;
 use crate::plain::{self, Scanned};
-use layers::Layers;
 use ml_common::people::human_bytes;
 use ml_common::record::{Status, Step};
 use ml_common::signal::Cancel;
 use ml_common::stage::Stage;
 use ml_common::{Class, Failure, Result, files};
 use ml_dump::contents::Contents;
+use ml_dump::layers::Layers;
 use ml_dump::manifest::Match;
 use ml_dump::programs;
 use ml_dump::properties::{self, Properties};

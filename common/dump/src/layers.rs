@@ -1,9 +1,11 @@
 //! What a dump lies in: encryption, compression, another encoding; and what it is underneath.
+//!
+//! Older scripts made dumps of all these forms, and they have to be checked and restored too.
 
+use crate::sealed;
 use encoding_rs_io::DecodeReaderBytesBuilder;
 use flate2::read::MultiGzDecoder;
 use ml_common::{Class, Failure, Result, files};
-use ml_dump::sealed;
 use std::fs::File;
 use std::io::{BufReader, Chain, Cursor, Read};
 use std::path::{Path, PathBuf};
