@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Measures what `make bench` names, one after the other, on a release build. docs/benchmarks.md says how to read it.
 #
-#   scripts/bench.sh [derive]    without a name everything
+#   scripts/bench.sh [derive|backup]    without a name everything
+#   BENCH_BACKUP_MB=1024         size of the database that is backed up
 #   BENCH_LONG=1                 more rounds, for figures that are to be kept
 #
 # Nothing here fails for being slow, and nothing of it is part of `make test`.
@@ -11,7 +12,7 @@ cd "$root"
 # shellcheck source=scripts/lib/toolchain.sh
 . "$root/scripts/lib/toolchain.sh"
 
-all=(derive)
+all=(derive backup)
 for name in "$@"; do
     case " ${all[*]} " in
         *" $name "*) ;;

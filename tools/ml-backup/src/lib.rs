@@ -1,5 +1,6 @@
-//! ml-backup dumps the database with the server's own version of pg_dump, reads the file back to its last byte, compares the rows in it with
-//! those counted under the dump's snapshot, and only then gives file and manifest their names and removes backups that are too old.
+//! ml-backup dumps the database: pg_dump of the server's own version writes the contents, sessions of ours copy the rows under its snapshot
+//! (stock pg_dump does all where that is not possible). It reads the file back to its last byte, compares the rows in it
+//! with those copied, and only then gives file and manifest their names and removes backups that are too old.
 //!
 //! Steps: `verify` (rows, bytes), `globals` (path, sha256, bytes: roles and tablespaces), `dump` (path, sha256, bytes, rows: the file as
 //! published, so it comes after `verify`), `latest` (a warning, when the pointer to the newest backup could not be written) and
