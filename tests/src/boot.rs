@@ -86,9 +86,9 @@ pub fn bin() -> PathBuf {
     newest.expect("PostgreSQL's server programs are installed (run scripts/install-deps.sh --test)").join("bin")
 }
 
-/// Makes a cluster in the empty folder `dir` and starts it. The caller has armed its guard before.
-pub fn boot(dir: &Path) -> (Access, Child) {
-    let (bin, user) = (bin(), service_user());
+/// Makes a cluster of these programs in the empty folder `dir` and starts it. The caller has armed its guard before.
+pub fn boot(dir: &Path, bin: PathBuf) -> (Access, Child) {
+    let user = service_user();
     let password = crate::random_word();
     for name in ["data", "s"] {
         fs::create_dir(dir.join(name)).unwrap();

@@ -10,7 +10,7 @@ use postgres::Client;
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -31,12 +31,29 @@ impl Cluster {
 
     /// A cluster of the test's own, to be stopped or killed by it; it ends on drop.
     pub fn private() -> Cluster {
+        Cluster::private_of(boot::bin())
+    }
+
+    /// The same of PostgreSQL 16, which `scripts/lib/newer-postgres.sh` fetches; or why there is none.
+    ///
+    /// # Errors
+    /// The reason, for `skip!`.
+    pub fn newer() -> Result<Cluster, String> {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/lib/newer-postgres.sh");
+        let fetched = Command::new(script).stdin(Stdio::null()).output().map_err(|error| format!("{script}: {error}"))?;
+        if !fetched.status.success() {
+            return Err(format!("there is no PostgreSQL 16: {}", String::from_utf8_lossy(&fetched.stderr).trim()));
+        }
+        Ok(Cluster::private_of(PathBuf::from(String::from_utf8_lossy(&fetched.stdout).trim())))
+    }
+
+    fn private_of(bin: PathBuf) -> Cluster {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = PathBuf::from(format!("/var/tmp/mlt-{}-{count}", folder_key(std::process::id())));
         make_folder(&dir);
         let guard = boot::guard(&dir);
-        let (access, child) = boot::boot(&dir);
+        let (access, child) = boot::boot(&dir, bin);
         Cluster { access, own: Some((child, Some(guard))) }
     }
 
@@ -119,7 +136,7 @@ fn shared_access() -> Access {
         let _ = fs::remove_dir_all(dir.join(name));
     }
     Guard::on_end_of(owner, STOP_AND_REMOVE, &[&dir.display().to_string()]);
-    let (access, _child) = boot::boot(&dir);
+    let (access, _child) = boot::boot(&dir, boot::bin());
     access.save();
     access
 }

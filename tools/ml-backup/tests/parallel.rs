@@ -74,6 +74,28 @@ fn everything_there_is() {
 }
 
 #[test]
+fn everything_there_is_in_a_newer_server() {
+    let (cluster, folder) = (Cluster::newer(), TempDir::new().unwrap());
+    let cluster = match cluster {
+        Ok(cluster) => cluster,
+        Err(why) => ml_tests::skip!("{why}"),
+    };
+    let db = tortured(&cluster, 60_000);
+    torture::configured(&mut db.superuser());
+    let expected = text(&cluster, &stock(&cluster, &db, folder.path()), &[]);
+    for (args, compression) in [(&["--jobs", "3"][..], "gzip"), (&["--jobs", "1"], "none")] {
+        let dump = ours(&cluster, &db, folder.path(), args, compression);
+        same(&text(&cluster, &dump, &[]), &expected);
+        assert!(manifest(&dump)["data"]["public.large"]["segments"].as_array().unwrap().len() > 2);
+    }
+    // These programs were built without zstd: what they could not restore is not kept.
+    let refused = folder.path().join("zstd.dump");
+    let tool = backup(&url(&cluster, &db), folder.path()).arg("-o").arg(&refused).env("BACKUP_COMPRESSION", "zstd");
+    let out = tool.env("PG_BIN", cluster.bin()).run().expect_code(4);
+    assert!(out.stderr.contains("does not support") && !refused.exists(), "{}", out.stderr);
+}
+
+#[test]
 fn listed_restored_in_parts_and_by_many_workers() {
     let (cluster, folder) = (Cluster::shared(), TempDir::new().unwrap());
     let db = tortured(cluster, 60_000);
