@@ -70,12 +70,13 @@ pub fn each(path: &Path, identity: Option<&Path>, cancel: &Cancel, mut each: imp
         any = true;
         let item = item(&entry).map_err(damaged)?;
         let size = item.entry.size;
-        let mut watched = Watched { inner: &mut entry, error: None, read: 0 };
+        let mut watched = Watched { inner: &mut entry, error: None, read: 0, cancel };
         let done = each(item, &mut watched);
         // What `each` did not want is read all the same.
         let rest = io::copy(&mut watched, &mut io::sink());
         let (error, read) = (watched.error.take(), watched.read);
         if let Some(error) = error.or(rest.err()) {
+            cancel.check()?;
             return Err(damaged(error));
         }
         done?;
@@ -101,10 +102,14 @@ struct Watched<'a, R: Read> {
     inner: &'a mut R,
     error: Option<io::Error>,
     read: u64,
+    cancel: &'a Cancel,
 }
 
 impl<R: Read> Read for Watched<'_, R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.cancel.is_set() {
+            return Err(io::Error::other("stopped"));
+        }
         match self.inner.read(out) {
             Ok(length) => {
                 self.read += length as u64;

@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what a test cannot do fails it")]
 
 use ml_tests::{TempDir, Tool};
+use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tar::{EntryType, Header};
 
 /// An entry as it stands in a header, whatever tar would say to it.
+#[derive(Clone, Copy, Debug)]
 struct Raw {
     path: &'static str,
     kind: EntryType,
@@ -85,6 +87,50 @@ fn nothing_of_a_hostile_archive_is_written() {
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
     assert_eq!(fs::read_to_string(outside.join("kept")).unwrap(), "kept");
     assert!(!Path::new("/var/tmp/ml-archive-hostile").exists());
+}
+
+/// Pieces of paths and targets that together make the usual tricks, and many that nobody has thought of.
+const PIECES: [&str; 12] =
+    ["a", "a/b", "a/b/c", ".", "..", "../a", "a/..", "../../outside/x", "/var/tmp/ml-archive-hostile", "b", "a/b/../../..", "b/x"];
+
+fn anything() -> impl Strategy<Value = Raw> {
+    let kinds = prop::sample::select(vec![EntryType::Regular, EntryType::Directory, EntryType::Symlink, EntryType::Link]);
+    let piece = || prop::sample::select(PIECES.to_vec());
+    (kinds, piece(), piece()).prop_map(|(kind, path, target)| match kind {
+        EntryType::Regular => Raw { path, ..FILE },
+        kind => empty(kind, path, target),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What comes out lies in the folder, also when every link of it is followed.
+    #[test]
+    fn no_mixture_leads_out(entries in prop::collection::vec(anything(), 1..6)) {
+        let folder = TempDir::new().unwrap();
+        let (inner, outside) = (folder.path().join("deep/inner"), folder.path().join("deep/outside"));
+        fs::create_dir_all(&inner).unwrap();
+        fs::create_dir(&outside).unwrap();
+        let archive = write(folder.path(), "x.tar", &entries);
+        let to = inner.join("to");
+        let code = extract(&archive, &to).run().code;
+        prop_assert!(code == 0 || code == 4);
+        prop_assert!(to.exists() == (code == 0));
+        prop_assert!(fs::read_dir(&outside).unwrap().count() == 0 && fs::read_dir(&inner).unwrap().count() <= 1);
+        prop_assert!(fs::read_dir(folder.path()).unwrap().count() == 2 && !Path::new("/var/tmp/ml-archive-hostile").exists());
+        let (mut waiting, real) = (vec![to.clone()], fs::canonicalize(&to).unwrap_or_default());
+        while let Some(path) = waiting.pop() {
+            let Ok(meta) = path.symlink_metadata() else { continue };
+            // A link to nothing leads nowhere.
+            if let Ok(end) = fs::canonicalize(&path) {
+                prop_assert!(end.starts_with(&real), "{} leads to {}", path.display(), end.display());
+            }
+            if meta.is_dir() {
+                waiting.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            }
+        }
+    }
 }
 
 #[test]
