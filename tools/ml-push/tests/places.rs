@@ -30,6 +30,11 @@ fn remote() -> (TempDir, String) {
     (folder, url)
 }
 
+fn base64(text: &str) -> String {
+    let out = Tool::foreign("base64").arg("-w0").stdin(text).run().expect_code(0);
+    out.stdout.trim().to_owned()
+}
+
 fn push(to: &str) -> Tool {
     Tool::new("ml-push").arg(to)
 }
@@ -121,7 +126,8 @@ fn credentials_of_a_remote_are_used_and_shown_nowhere() {
     let out = Tool::new("ml-push").env("PUSH_TO", &url).arg("-").arg(&path).run().expect_code(4);
     assert!(out.stderr.contains("Authentication failed") && out.stderr.contains("PUSH_TO"), "{}", out.stderr);
     assert!(!out.stderr.contains(&secret) && !out.stdout.contains(&secret));
-    let given = server.requests().iter().filter(|request| request.headers.contains_key("authorization")).count();
+    let basic = format!("Basic {}", base64(&format!("me:{secret}")));
+    let given = server.requests().iter().filter(|request| request.headers.get("authorization") == Some(&basic)).count();
     assert!(given > 0, "git got them from its helper");
     let missing = push("git+file:///nowhere/r.git").arg(&path).run().expect_code(4);
     assert!(missing.stderr.contains("make the repository there"), "{}", missing.stderr);

@@ -1,14 +1,14 @@
 //! The stock git program in a private repository of its own: what is asked of it, with whose credentials, and what its refusals mean.
 //!
-//! A password comes from a file that only we can read, through git's own credential helper: on no command line, in no record. Without one, git
-//! uses what the user has set up (helpers, ssh keys), but never asks.
+//! A password is handed over in the environment of git and of the helper that it asks: on no command line, on no disk, in no record. Without
+//! one, git uses what the user has set up (helpers, ssh keys), but never asks.
 
 use crate::destination::Git;
 use ml_common::child::{self, Ended};
 use ml_common::files;
 use ml_common::signal::Cancel;
 use ml_common::{Class, Failure, Result, redact};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -23,8 +23,12 @@ const MOST_OUTPUT: u64 = 256 << 20;
 pub struct Program<'a> {
     folder: tempfile::TempDir,
     host: String,
+    login: Option<(String, String)>,
     cancel: &'a Cancel,
 }
+
+/// What git asks for the user's name and password; it is run by git's own shell, on Windows too.
+const HELPER: &str = "!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' \"$ML_PUSH_USER\" \"$ML_PUSH_PASSWORD\"; }; f";
 
 /// Variables that would send git elsewhere than where it is told to be.
 const FOREIGN: [&str; 8] = [
@@ -48,7 +52,14 @@ impl<'a> Program<'a> {
             .prefix("ml-push-")
             .tempdir()
             .map_err(|error| files::storage(&error, &std::env::temp_dir(), "cannot make a folder in"))?;
-        let program = Program { folder, host: git.url.clone(), cancel };
+        let login = git.login.as_deref().map(|login| {
+            let (user, password) = login.split_once(':').unwrap_or((login, ""));
+            (redact::percent_decoded(user), redact::percent_decoded(password))
+        });
+        if let Some((_, password)) = &login {
+            redact::register(password);
+        }
+        let program = Program { folder, host: git.url.clone(), login, cancel };
         let made = program.run(&["init", "--quiet", "--bare", "."], &[], Stdio::null()).map_err(|failure| {
             if failure.message.starts_with("cannot start") {
                 return Failure::new(Class::Config, failure.message).hint("install git");
@@ -59,8 +70,12 @@ impl<'a> Program<'a> {
         program.set("remote.origin.url", &git.url)?;
         program.set("core.hooksPath", "/dev/null")?;
         program.set("gc.auto", "0")?;
-        if let Some(login) = &git.login {
-            program.login(git, login)?;
+        if program.login.is_some() {
+            let (scheme, rest) = git.url.split_once("://").unwrap_or(("https", &git.url));
+            let host = rest.split('/').next().unwrap_or_default();
+            // An empty value first: the user's own helpers are neither asked nor told.
+            program.set("credential.helper", "")?;
+            program.set(&format!("credential.{scheme}://{host}.helper"), HELPER)?;
         }
         Ok(program)
     }
@@ -72,27 +87,6 @@ impl<'a> Program<'a> {
 
     fn set(&self, key: &str, value: &str) -> Result<()> {
         let (ended, _) = self.run(&["config", "--local", key, value], &[], Stdio::null())?;
-        self.check(ended, "preparing a repository")
-    }
-
-    /// The password goes into a file of the private folder, which git's own helper reads.
-    fn login(&self, git: &Git, login: &str) -> Result<()> {
-        redact::register(login);
-        if let Some((_, password)) = login.split_once(':') {
-            redact::register(password);
-        }
-        let path = self.folder().join("login");
-        let write = |error: std::io::Error| files::storage(&error, &path, "cannot write");
-        let (scheme, rest) = git.url.split_once("://").unwrap_or(("https", &git.url));
-        let host = rest.split('/').next().unwrap_or_default();
-        let mut file = tempfile::NamedTempFile::new_in(self.folder()).map_err(write)?;
-        writeln!(file, "{scheme}://{login}@{host}").map_err(write)?;
-        file.persist(&path).map_err(|error| write(error.error))?;
-        // An empty value first: the user's own helpers are not asked to keep this one.
-        self.set("credential.helper", "")?;
-        let quoted = path.display().to_string().replace('\'', "'\\''");
-        let (ended, _) =
-            self.run(&["config", "--local", "--add", "credential.helper", &format!("store --file='{quoted}'")], &[], Stdio::null())?;
         self.check(ended, "preparing a repository")
     }
 
@@ -131,6 +125,9 @@ impl<'a> Program<'a> {
         let who = [("AUTHOR", "NAME"), ("COMMITTER", "NAME")].map(|(role, what)| format!("GIT_{role}_{what}"));
         for name in who {
             command.env(&name, "ml-push").env(name.replace("_NAME", "_EMAIL"), "ml-push@localhost");
+        }
+        if let Some((user, password)) = &self.login {
+            command.env("ML_PUSH_USER", user).env("ML_PUSH_PASSWORD", password);
         }
         command.envs(more.iter().copied());
         child::run_fed(command, stdin, self.cancel, Some(DEADLINE), consume).map(|(ended, ())| ended).map_err(|failure| {
