@@ -201,6 +201,16 @@ fn a_backup_goes_down_the_pipeline_and_elsewhere() {
     assert_eq!(dumps.len(), 1);
     assert_eq!(fs::read(there.path().join(&dumps[0])).unwrap(), fs::read(here.path().join(&dumps[0])).unwrap());
     assert!(there.path().join(format!("{}.json", dumps[0])).exists());
+    // Exports, and a drill's evidence about a dump that is there already.
+    let export = Tool::new("ml-export").env("DATABASE_URL", db.url()).env("EXPORTS_DIR", here.path().join("exports"));
+    let more = TempDir::new().unwrap();
+    let out = Pipeline::new().stage(export).stage(push(more.path().to_str().unwrap())).run();
+    assert_eq!(out.codes, [0, 0], "{}", out.last.stdout);
+    assert!(!names(more.path()).is_empty() && names(more.path()) == names(&here.path().join("exports")));
+    let proof = format!("{}.proof.json", dumps[0]);
+    fs::write(here.path().join(&proof), "{}").unwrap();
+    push(to).arg(here.path().join(&dumps[0])).run().expect_code(0);
+    assert!(there.path().join(&proof).exists());
     // A stage before that only plans makes this one plan.
     let before = names(there.path());
     let out = Pipeline::new().stage(backup().arg("--dry-run")).stage(push(to)).run();
