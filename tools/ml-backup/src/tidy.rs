@@ -71,7 +71,7 @@ fn step(place: &Place, decision: &Decision) -> Step {
         id: format!("retention.{}", decision.name),
         path: Some(place.folder.join(&decision.name).display().to_string()),
         bytes: Some(decision.bytes),
-        summary: format!("{}: {}", decision.name, decision.reason),
+        summary: decision.reason.clone(),
         reason: Some(decision.reason.clone()),
         ..Step::default()
     }

@@ -160,6 +160,27 @@ fn killed_at_any_moment_it_leaves_no_plain_text() {
 }
 
 #[test]
+fn a_disk_that_fills_up_on_the_way() {
+    let (db, keys) = (ledger("fullsealed"), TempDir::new().unwrap());
+    let Some((_, public)) = identity(keys.path(), "ada") else {
+        ml_tests::skip!("age is not installed: scripts/install-deps.sh --test");
+    };
+    // Rows that compress well in the table (TOAST) make a dump that is larger than the table.
+    let big = "CREATE TABLE big AS SELECT repeat(md5(i::text), 3000) AS a FROM generate_series(1, 400) i";
+    db.client().batch_execute(big).unwrap();
+    let disk = match ml_tests::full_disk(4 << 20) {
+        Ok(disk) => disk,
+        Err(why) => ml_tests::skip!("{why}"),
+    };
+    for stock in [false, true] {
+        let tool = backup(&db.url(), disk.path()).env("BACKUP_COMPRESSION", "false").env("BACKUP_AGE_RECIPIENTS", &public);
+        let out = if stock { tool.arg("--stock") } else { tool }.run().expect_code(4);
+        assert!(out.stderr.contains("No space left") && out.stderr.contains("free space"), "{}", out.stderr);
+        assert_eq!(names(disk.path()), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn mistakes_in_the_recipients_are_told_before_anything_is_begun() {
     let (db, folder, keys) = (ledger("recipients"), TempDir::new().unwrap(), TempDir::new().unwrap());
     let secret = format!("AGE-SECRET-KEY-1{}", "Q".repeat(58));
