@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Measures what `make bench` names, one after the other, on a release build. docs/benchmarks.md says how to read it.
 #
-#   scripts/bench.sh [derive|backup]    without a name everything
+#   scripts/bench.sh [derive|backup|restore]    without a name everything
 #   BENCH_BACKUP_MB=1024         size of the database that is backed up
+#   BENCH_RESTORE_MB=512         size of the databases that are restored
 #   BENCH_LONG=1                 more rounds, for figures that are to be kept
 #
 # Nothing here fails for being slow, and nothing of it is part of `make test`.
@@ -12,7 +13,7 @@ cd "$root"
 # shellcheck source=scripts/lib/toolchain.sh
 . "$root/scripts/lib/toolchain.sh"
 
-all=(derive backup)
+all=(derive backup restore)
 for name in "$@"; do
     case " ${all[*]} " in
         *" $name "*) ;;
@@ -34,5 +35,7 @@ mkdir -p "$figures"
 figures=$(cd "$figures" && pwd)
 
 for name in "$@"; do
+    # What is restored has to be backed up first.
+    [ "$name" != restore ] || cargo build --release --package ml-backup
     cargo bench --package "ml-$name" --bench "$name" -- --json "$figures/$name.json"
 done

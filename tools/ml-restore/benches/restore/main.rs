@@ -1,0 +1,96 @@
+//! Restores beside stock pg_restore's, of one dump into one server: seconds of the loading, indexes included, from the creation of the database.
+//!
+//!     cargo bench -p ml-restore --bench restore [-- --json FILE]
+//!     BENCH_RESTORE_MB=512   size of the database; BENCH_LONG=1: five rounds in place of three
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a measurement that cannot be made fails; its tables go to stdout"
+)]
+
+use ml_tests::{Cluster, TempDir, TestDb, Tool};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// About so many bytes a row on the server, its indexes not counted.
+const ROW: u64 = 200;
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    let (mut to, mut asked): (Option<PathBuf>, bool) = (None, false);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--json" => to = args.next().map(PathBuf::from),
+            // `cargo bench` says so; `cargo test --benches` does not, and tests are not timed.
+            "--bench" => asked = true,
+            other => panic!("what is {other}? [--json FILE]"),
+        }
+    }
+    if !asked {
+        return println!("nothing is measured: use `make bench`");
+    }
+    let megabytes: u64 = std::env::var("BENCH_RESTORE_MB").map_or(512, |text| text.parse().expect("BENCH_RESTORE_MB is a number"));
+    let rounds = if std::env::var_os("BENCH_LONG").is_some() { 5 } else { 3 };
+    let (cluster, folder) = (Cluster::private(), TempDir::new().unwrap());
+    let mut all = Vec::new();
+    for (name, tables) in [("one table", 1), ("eight tables", 8)] {
+        let db = database(&cluster, tables, (megabytes << 20) / ROW);
+        let dump = folder.path().join(format!("{tables}.dump"));
+        Tool::new("ml-backup").env("DATABASE_URL", db.url()).arg("-o").arg(&dump).run().expect_code(0);
+        let (mut ours, mut stock) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            ours.push(loaded(&db, &dump));
+            stock.push(restored(&cluster, &db, &dump));
+        }
+        let (mine, theirs) = (median(&ours), median(&stock));
+        println!("{name:<14} ml-restore --jobs 2 {mine:>8.2} s   pg_restore -j2 {theirs:>8.2} s   {:>5.2}x", theirs / mine);
+        all.push(json!({ "name": name, "ml-restore": ours, "pg_restore -j2": stock }));
+    }
+    if let Some(to) = to {
+        std::fs::write(&to, format!("{:#}\n", Value::from(all))).unwrap();
+        println!("\nall figures: {}", to.display());
+    }
+}
+
+/// Rows like a ledger's in equal tables, with a key and an index each.
+fn database(cluster: &Cluster, tables: u64, rows: u64) -> TestDb {
+    let db = cluster.database("bench");
+    for table in 0..tables {
+        let sql = format!(
+            "CREATE TABLE t{table} AS SELECT i AS id, md5(i::text) || md5((i + 1)::text) AS hash, repeat('(x -> y)', (i % 9)::int) AS statement,
+             timestamptz '2025-01-08' - i * interval '1 second' AS made, i * 1.37 AS cost FROM generate_series(1::bigint, {}) i;
+             ALTER TABLE t{table} ADD PRIMARY KEY (id); CREATE INDEX ON t{table} (hash)",
+            rows / tables
+        );
+        db.client().batch_execute(&sql).unwrap();
+    }
+    db
+}
+
+/// ml-restore: the time of its loading, the checks left out, as pg_restore makes none.
+fn loaded(db: &TestDb, dump: &Path) -> f64 {
+    let drill = Tool::new("ml-restore").env("DATABASE_URL", db.url()).args(["--scratch", "--jobs", "2"]).arg(dump);
+    let out = drill.timeout(std::time::Duration::from_secs(3600)).run().expect_code(0);
+    out.record("step", "load")["duration_ms"].as_f64().unwrap() / 1000.0
+}
+
+/// pg_restore into a new database.
+fn restored(cluster: &Cluster, db: &TestDb, dump: &Path) -> f64 {
+    let into = cluster.database("stock");
+    let mut command = Command::new(cluster.bin().join("pg_restore"));
+    command.args(["-j2", "--no-owner", "-d", &into.url()]).arg(dump).stdin(Stdio::null());
+    let began = Instant::now();
+    let status = command.status().unwrap();
+    assert!(status.success(), "{}: {status}", db.name());
+    began.elapsed().as_secs_f64()
+}
+
+fn median(seconds: &[f64]) -> f64 {
+    let mut sorted = seconds.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
