@@ -1,6 +1,7 @@
 //! Where the backup goes, under a name that is free, and how it gets that name.
 
 use crate::cli::Cli;
+use crate::globals;
 use jiff::Timestamp;
 use ml_common::files::{self, NewFile};
 use ml_common::stage::Stage;
@@ -78,7 +79,7 @@ fn sealed_name(mut name: OsString, encrypted: bool) -> OsString {
 }
 
 fn taken(path: &Path) -> Result<()> {
-    for path in [path.to_owned(), Manifest::beside(path)] {
+    for path in [path.to_owned(), Manifest::beside(path), globals::beside(path, false), globals::beside(path, true)] {
         if path.symlink_metadata().is_ok() {
             return Err(Failure::new(Class::Storage, format!("{} exists and is never replaced", path.display())).hint("name another file"));
         }

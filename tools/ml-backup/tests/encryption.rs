@@ -19,9 +19,7 @@ const MARK: &str = "plain-text-of-a-row";
 /// An identity and its public key; `None` where age is not installed.
 fn identity(folder: &Path, name: &str) -> Option<(PathBuf, String)> {
     let path = folder.join(name);
-    if !Path::new("/usr/bin/age-keygen").exists() {
-        return None;
-    }
+    std::env::split_paths(&std::env::var_os("PATH")?).find(|folder| folder.join("age-keygen").exists())?;
     Tool::foreign("age-keygen").arg("-o").arg(&path).run().expect_code(0);
     let text = fs::read_to_string(&path).unwrap();
     let public = text.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap().to_owned();

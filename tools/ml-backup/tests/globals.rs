@@ -51,6 +51,16 @@ fn a_role_that_may_not_read_the_passwords_gets_the_rest() {
 }
 
 #[test]
+fn what_is_left_of_another_backup_is_seen_before_the_work() {
+    let (db, folder) = (ledger("leftroles"), TempDir::new().unwrap());
+    let to = folder.path().join("x.dump");
+    fs::write(folder.path().join("x.dump.globals.sql"), "another's").unwrap();
+    let out = backup(&db.url(), folder.path()).arg("-o").arg(&to).run().expect_code(4);
+    assert!(out.stderr.contains("x.dump.globals.sql exists and is never replaced"), "{}", out.stderr);
+    assert_eq!(names(folder.path()), ["x.dump.globals.sql"]);
+}
+
+#[test]
 fn without_them_the_backup_stands_and_says_so() {
     let (db, folder) = (ledger("noroles"), TempDir::new().unwrap());
     let dir = folder.path();

@@ -106,6 +106,10 @@ fn with_pg_restore(means: &Means<'_>, path: &Path, layers: &Layers) -> Result<Ta
     let cancel = &means.stage.cancel;
     let oldest = Archive::read(layers.open()?).map_or(0, |archive| archive.oldest_reader());
     let programs = programs::for_restore(&found, oldest, 0)?;
+    if layers.form == Form::Folder && !programs.on_this_machine() {
+        return Err(Failure::new(Class::Usage, format!("a program in a container cannot open the folder {}", path.display()))
+            .hint("verify it without --via"));
+    }
     let _waiting = people::waiting("unpacking");
     let read = if layers.form == Form::Folder { contents::read_folder } else { contents::read };
     Ok(read(programs, path, cancel)?.tally)
