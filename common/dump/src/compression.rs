@@ -9,7 +9,7 @@ use ml_common::{Class, Failure, OrFail, Result};
 use std::fmt;
 use std::str::FromStr;
 use zlib_rs::adler32::{adler32, adler32_combine};
-use zlib_rs::{Deflate, DeflateFlush, Status};
+use zlib_rs::{Deflate, DeflateFlush};
 
 /// Of typical rows it makes no larger file than pg_dump does by default, in half the processor time (`make bench` measures all levels).
 pub const GZIP_LEVEL: u8 = 5;
@@ -182,20 +182,22 @@ impl Encoder {
     }
 }
 
+/// Compressed bytes are taken from deflate in such amounts: room for the worst case would be more memory than all else of a thread.
+const ROOM: usize = 1 << 18;
+
 fn deflated(deflate: &mut Deflate, text: &[u8], room: &mut Vec<u8>) -> Result<Vec<u8>> {
     deflate.reset();
-    // What deflate never exceeds, and the empty block of the flush.
-    room.resize(zlib_rs::compress_bound(text.len()) + 16, 0);
-    let (mut taken, mut made) = (0, 0);
+    room.resize(ROOM, 0);
+    let mut out = Vec::new();
     loop {
         let failed = |error: zlib_rs::DeflateError| Failure::new(Class::Internal, format!("compressing: {}", error.as_str()));
-        let status = deflate.compress(&text[taken..], &mut room[made..], DeflateFlush::SyncFlush).map_err(failed)?;
-        (taken, made) = (deflate.total_in() as usize, deflate.total_out() as usize);
-        if taken == text.len() && made < room.len() {
-            return Ok(room[..made].to_vec());
-        }
-        if status == Status::BufError || made == room.len() {
-            room.resize(room.len() * 2, 0);
+        let (taken, made) = (deflate.total_in() as usize, deflate.total_out());
+        deflate.compress(&text[taken..], room, DeflateFlush::SyncFlush).map_err(failed)?;
+        let made = (deflate.total_out() - made) as usize;
+        out.extend_from_slice(&room[..made]);
+        // As long as the room is full, there is more of the flush to come.
+        if made < room.len() {
+            return Ok(out);
         }
     }
 }
@@ -224,6 +226,24 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_compress_is_taken_in_several_amounts() {
+        let mut noise = 1u64;
+        let mut byte = || {
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            noise.to_be_bytes()[0]
+        };
+        for length in [ROOM - 20, ROOM - 1, ROOM, ROOM * 2, ROOM * 5 + 7] {
+            let text: Vec<u8> = std::iter::repeat_with(&mut byte).take(length).collect();
+            let mut encoder = Encoder::new(Compression::Gzip(5)).unwrap();
+            let piece = encoder.piece(&text).unwrap();
+            assert!(piece.ends_with(&[0, 0, 0xff, 0xff]));
+            let (mut inflate, mut out) = (zlib_rs::Inflate::new(false, 15), vec![0; length]);
+            inflate.decompress(&piece, &mut out, zlib_rs::InflateFlush::SyncFlush).unwrap();
+            assert!(out == text && inflate.total_in() as usize + 5 >= piece.len());
+        }
+    }
+
+    #[test]
     fn sums_add_up() {
         let mut sum = Sum::of(b"abc");
         sum.add(Sum::of(b"defg"));
@@ -248,7 +268,7 @@ mod tests {
             whole.extend(b"end");
             let (mut inflate, mut out) = (zlib_rs::Inflate::new(true, 15), vec![0; whole.len() + 10]);
             let status = inflate.decompress(&stream, &mut out, zlib_rs::InflateFlush::NoFlush).unwrap();
-            proptest::prop_assert_eq!(status, Status::StreamEnd);
+            proptest::prop_assert_eq!(status, zlib_rs::Status::StreamEnd);
             proptest::prop_assert_eq!(inflate.total_in() as usize, stream.len());
             proptest::prop_assert_eq!(&out[..inflate.total_out() as usize], &whole[..]);
         }

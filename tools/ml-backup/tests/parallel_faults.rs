@@ -167,3 +167,23 @@ fn interrupted_while_rows_are_copied() {
     assert!(began.elapsed() < Duration::from_secs(30));
     assert_eq!(names(folder.path()), Vec::<String>::new());
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_is_bounded_however_many_sessions_there_are() {
+    let (db, folder) = (Cluster::shared().database("memory"), TempDir::new().unwrap());
+    // 400 MB as text, of some megabytes in TOAST: whoever kept what waits for its turn would be seen.
+    let sql = "CREATE TABLE wide AS SELECT i, repeat(md5(i::text), 6000) AS a FROM generate_series(1, 2000) i";
+    db.client().batch_execute(sql).unwrap();
+    let mut tool = backup(&db.url(), folder.path()).args(["-j", "32"]).spawn();
+    let mut peak = 0;
+    while tool.is_running() {
+        let status = fs::read_to_string(format!("/proc/{}/status", tool.pid())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+        peak = peak.max(line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok()).unwrap_or_default());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    tool.wait().expect_code(0);
+    assert!((1..200 * 1024).contains(&peak), "{peak} KiB");
+    assert_eq!(manifest(&dumps(folder.path())[0])["engine"], "parallel");
+}

@@ -45,9 +45,12 @@ pub(super) struct Pool {
     results: Receiver<Result<Unpacked>>,
 }
 
+/// Threads beyond this would hold more memory than they save time: one reads and hashes for all.
+const MOST: usize = 16;
+
 /// Runs `work` with threads that unpack what it puts.
 pub(super) fn with_pool<T>(options: &Options, work: impl FnOnce(&Pool) -> Result<T>) -> Result<T> {
-    let jobs = options.jobs.max(1);
+    let jobs = options.jobs.clamp(1, MOST);
     let (put, take) = sync_channel::<Piece>(jobs);
     let (tell, results) = std::sync::mpsc::channel();
     let take = Mutex::new(take);

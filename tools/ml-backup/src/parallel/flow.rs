@@ -15,6 +15,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// A segment has about so much text.
 pub const SEGMENT: usize = 4 << 20;
 
+/// Room for a segment and the row that goes beyond it: doubled again and again, a buffer would have twice that.
+const BUFFER: usize = SEGMENT + SEGMENT / 8;
+
 /// Bytes that may wait, besides the reserve.
 const LIMIT: usize = 48 << 20;
 
@@ -143,15 +146,16 @@ impl<'a> Flow<'a> {
 
     /// Waits until another segment of this part may be copied, and gives an empty buffer for it; None once all has stopped.
     pub fn admit(&self, part: u64) -> Option<Vec<u8>> {
-        self.wait(|state| {
+        let buffer = self.wait(|state| {
             let own = state.pieces.get(&part).copied().unwrap_or_default();
             let admitted = state.used + SEGMENT <= LIMIT || (part == state.head && own < self.reserve);
             admitted.then(|| {
                 state.used += SEGMENT;
                 *state.pieces.entry(part).or_default() += 1;
-                state.spare.pop().unwrap_or_default()
+                state.spare.pop()
             })
-        })
+        })?;
+        Some(buffer.unwrap_or_else(|| Vec::with_capacity(BUFFER)))
     }
 
     /// Hands rows over to be compressed.
@@ -222,7 +226,7 @@ impl<'a> Flow<'a> {
             state.packed.insert(raw.place, packed);
             let mut buffer = raw.text;
             // The buffer of a huge row is not kept.
-            if buffer.capacity() <= 2 * SEGMENT {
+            if buffer.capacity() <= 2 * BUFFER {
                 buffer.clear();
                 state.spare.push(buffer);
             }

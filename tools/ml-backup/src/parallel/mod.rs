@@ -186,6 +186,8 @@ fn copied(wanted: &Wanted<'_>, snapshot: &Snapshot, contents: Contents<'_>, out:
     let rows = std::thread::scope(|scope| {
         for _ in 0..sessions {
             scope.spawn(|| copier::run(join, &flow, jobs));
+        }
+        for _ in 0..compressors(sessions, wanted.compression) {
             scope.spawn(|| copier::compress(&flow, wanted.compression));
         }
         writing.run()
@@ -193,6 +195,17 @@ fn copied(wanted: &Wanted<'_>, snapshot: &Snapshot, contents: Contents<'_>, out:
     wanted.cancel.check()?;
     flow.outcome()?;
     rows.ok_or_else(|| Failure::new(Class::Internal, "writing the dump has stopped without a reason"))
+}
+
+/// Threads that compress: each holds some megabytes, zstd the most, and beyond so many the sessions and the disk are what takes time.
+fn compressors(sessions: usize, compression: Compression) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let most = match compression {
+        Compression::None => 2,
+        Compression::Gzip(_) => 16,
+        Compression::Zstd(_) => 8,
+    };
+    sessions.min(cores).min(most)
 }
 
 /// Those whose copying takes longest: of one part all are alike.
