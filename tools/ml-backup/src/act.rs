@@ -120,6 +120,9 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
         unpointed(stage, failure, &mut done);
     }
     done.summary = format!("{}: {} tables, {} rows, {}, verified", manifest.file, manifest.tables.len(), manifest.rows, human_bytes(bytes));
+    if let Some(why) = &manifest.fallback {
+        done.summary.push_str(&format!("; by stock pg_dump, on one core: {why}"));
+    }
     if place.ours {
         let removed = tidy::old(stage, &place, rules, &mut done)?;
         if removed > 0 {

@@ -128,7 +128,7 @@ impl Means<'_> {
                     return Ok(Ok((out.finish()?, written.expected, By::Parallel(written.rows.into_data(), written.encoding))));
                 }
                 Ok(Outcome::Unfit(why)) => {
-                    log::warn!("stock pg_dump writes this dump, on one core: {why}");
+                    log::info!("stock pg_dump writes this dump, on one core: {why}");
                     fallback = Some(why);
                 }
                 Ok(Outcome::Busy(failure)) => return Ok(Err(failure)),
