@@ -10,7 +10,7 @@ use postgres::Client;
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -34,20 +34,8 @@ impl Cluster {
         Cluster::private_of(boot::bin())
     }
 
-    /// The same of PostgreSQL 16, which `scripts/lib/newer-postgres.sh` fetches; or why there is none.
-    ///
-    /// # Errors
-    /// The reason, for `skip!`.
-    pub fn newer() -> Result<Cluster, String> {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/lib/newer-postgres.sh");
-        let fetched = Command::new(script).stdin(Stdio::null()).output().map_err(|error| format!("{script}: {error}"))?;
-        if !fetched.status.success() {
-            return Err(format!("there is no PostgreSQL 16: {}", String::from_utf8_lossy(&fetched.stderr).trim()));
-        }
-        Ok(Cluster::private_of(PathBuf::from(String::from_utf8_lossy(&fetched.stdout).trim())))
-    }
-
-    fn private_of(bin: PathBuf) -> Cluster {
+    /// The same of the programs in another folder: see [`crate::newer`].
+    pub fn private_of(bin: PathBuf) -> Cluster {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = PathBuf::from(format!("/var/tmp/mlt-{}-{count}", folder_key(std::process::id())));

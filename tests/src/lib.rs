@@ -19,6 +19,7 @@ pub mod disk;
 pub mod guard;
 pub mod http;
 pub mod ledger;
+pub mod newer;
 pub mod pipeline;
 pub mod redis_server;
 pub mod running;

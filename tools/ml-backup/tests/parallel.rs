@@ -5,7 +5,7 @@
 mod common;
 
 use common::{backup, dumps, manifest};
-use ml_tests::{Cluster, TempDir, TestDb, Tool, torture};
+use ml_tests::{Cluster, TempDir, TestDb, Tool, newer, torture};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,9 +22,14 @@ fn url(cluster: &Cluster, db: &TestDb) -> String {
 
 /// A dump of ours, by the parallel engine.
 fn ours(cluster: &Cluster, db: &TestDb, folder: &Path, args: &[&str], compression: &str) -> PathBuf {
+    ours_by(cluster.bin(), &url(cluster, db), folder, args, compression)
+}
+
+/// The same with other programs.
+fn ours_by(bin: &Path, url: &str, folder: &Path, args: &[&str], compression: &str) -> PathBuf {
     let to = folder.join(format!("ours{}.dump", fs::read_dir(folder).unwrap().count()));
-    let tool = backup(&url(cluster, db), folder).args(args).arg("-o").arg(&to).env("BACKUP_COMPRESSION", compression);
-    let out = tool.env("PG_BIN", cluster.bin()).run().expect_code(0);
+    let tool = backup(url, folder).args(args).arg("-o").arg(&to).env("BACKUP_COMPRESSION", compression);
+    let out = tool.env("PG_BIN", bin).env("BACKUP_GLOBALS", "false").run().expect_code(0);
     assert_eq!(manifest(&to)["engine"], "parallel", "{}", out.stderr);
     to
 }
@@ -38,8 +43,13 @@ fn stock(cluster: &Cluster, db: &TestDb, folder: &Path) -> PathBuf {
 
 /// What pg_restore makes of a file, without the line that differs by chance.
 fn text(cluster: &Cluster, dump: &Path, args: &[&str]) -> Vec<u8> {
+    text_by(cluster.bin(), dump, args)
+}
+
+/// The same with another pg_restore.
+fn text_by(bin: &Path, dump: &Path, args: &[&str]) -> Vec<u8> {
     let to = dump.with_extension("sql");
-    Tool::foreign(cluster.bin().join("pg_restore")).args(args).arg("-f").arg(&to).arg(dump).run().expect_code(0);
+    Tool::foreign(bin.join("pg_restore")).args(args).arg("-f").arg(&to).arg(dump).run().expect_code(0);
     let text = fs::read(&to).unwrap();
     let chance = |line: &&[u8]| !line.starts_with(b"\\restrict ") && !line.starts_with(b"\\unrestrict ");
     text.split(|byte| *byte == b'\n').filter(chance).collect::<Vec<_>>().join(&b'\n')
@@ -75,9 +85,8 @@ fn everything_there_is() {
 
 #[test]
 fn everything_there_is_in_a_newer_server() {
-    let (cluster, folder) = (Cluster::newer(), TempDir::new().unwrap());
-    let cluster = match cluster {
-        Ok(cluster) => cluster,
+    let (cluster, folder) = match newer::server_16() {
+        Ok(bin) => (Cluster::private_of(bin), TempDir::new().unwrap()),
         Err(why) => ml_tests::skip!("{why}"),
     };
     let db = tortured(&cluster, 60_000);
@@ -93,6 +102,35 @@ fn everything_there_is_in_a_newer_server() {
     let tool = backup(&url(&cluster, &db), folder.path()).arg("-o").arg(&refused).env("BACKUP_COMPRESSION", "zstd");
     let out = tool.env("PG_BIN", cluster.bin()).run().expect_code(4);
     assert!(out.stderr.contains("does not support") && !refused.exists(), "{}", out.stderr);
+}
+
+#[test]
+fn everything_there_is_by_newer_programs_and_with_zstd() {
+    let (bin, cluster, folder) = match newer::clients_17() {
+        Ok(bin) => (bin, Cluster::shared(), TempDir::new().unwrap()),
+        Err(why) => ml_tests::skip!("{why}"),
+    };
+    let db = tortured(cluster, 60_000);
+    torture::configured(&mut db.superuser());
+    let (url, stock) = (url(cluster, &db), folder.path().join("stock.dump"));
+    Tool::foreign(bin.join("pg_dump")).args(["-Fc", "-Z", "zstd", "-d", &url, "-f"]).arg(&stock).run().expect_code(0);
+    let expected = text_by(&bin, &stock, &[]);
+    for (args, compression) in [(&["--jobs", "3"][..], "zstd"), (&["--jobs", "1"], "zstd:9"), (&[], "gzip")] {
+        let dump = ours_by(&bin, &url, folder.path(), args, compression);
+        same(&text_by(&bin, &dump, &[]), &expected);
+        same(&text_by(&bin, &dump, &["-t", "large"]), &text_by(&bin, &stock, &["-t", "large"]));
+        assert_eq!(manifest(&dump)["compression"], compression.split(':').next().unwrap());
+    }
+    // Archives carry no checksum of zstd's data; the frames of ours do.
+    let dump = ours_by(&bin, &url, folder.path(), &[], "zstd");
+    let segment = &manifest(&dump)["data"]["public.large"]["segments"][1];
+    let at = usize::try_from(segment["offset"].as_u64().unwrap() + segment["bytes"].as_u64().unwrap() / 2).unwrap();
+    let mut bytes = fs::read(&dump).unwrap();
+    bytes[at] ^= 1;
+    fs::write(&dump, bytes).unwrap();
+    let to = folder.path().join("damaged.sql");
+    let restored = Tool::foreign(bin.join("pg_restore")).arg("-f").arg(to).arg(&dump).run();
+    assert_ne!(restored.code, 0, "stock pg_restore finds a flipped bit too");
 }
 
 #[test]
