@@ -90,6 +90,8 @@ pub fn pg_dump_of(tool: &ml_tests::Running) -> u32 {
     let mut found = Vec::new();
     wait_until("pg_dump works", || {
         found = children(tool.pid(), "pg_dump");
+        // Not the one that is only asked for its version.
+        found.retain(|pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|words| words.contains("--snapshot=")));
         !found.is_empty()
     });
     found[0]
