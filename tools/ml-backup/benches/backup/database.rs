@@ -10,7 +10,7 @@ const LEDGER: &str = "AS SELECT i AS id, md5(i::text) || md5((i + 1)::text) AS h
     (i % 9)::int AS depth, i * 1.37 AS cost FROM generate_series(1::bigint, {}) i";
 
 /// About so many bytes a row on the server.
-const ROW: u64 = 225;
+const ROW: u64 = 180;
 
 /// Makes it; gives its URL and the size of its tables.
 pub fn make(cluster: &Cluster, bytes: u64) -> (String, u64) {
