@@ -78,6 +78,11 @@ impl Drop for Temporary<'_> {
     }
 }
 
+/// Sessions that this role may end. The server's own workers are none: it sends those of autovacuum away when it drops a database, and would
+/// not have them ended by somebody who is no superuser, as FORCE does.
+const END_SESSIONS: &str = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+    WHERE datname = $1 AND pid <> pg_catalog.pg_backend_pid() AND usesysid IS NOT NULL AND pg_catalog.pg_has_role(usesysid, 'MEMBER')";
+
 /// Drops a database over a connection of its own; with `force` its sessions are ended.
 ///
 /// # Errors
@@ -85,12 +90,16 @@ impl Drop for Temporary<'_> {
 pub fn drop_database(server: &Server, name: &str, force: bool) -> Result<()> {
     let mut client = server.again()?;
     let doing = || format!("dropping the database {name}");
-    if force && server.major < 13 {
-        let sql = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1 AND pid <> pg_catalog.pg_backend_pid()";
-        client.query(sql, &[&name]).map_err(ml_dump::failed(doing()))?;
+    if force {
+        client.query(END_SESSIONS, &[&name]).map_err(ml_dump::failed(doing()))?;
     }
-    let option = if force && server.major >= 13 { " WITH (FORCE)" } else { "" };
-    client
-        .batch_execute(&format!("DROP DATABASE IF EXISTS {}{option}", quoted(name)))
-        .map_err(|error| pg::failure(&error, doing()).hint(format!("when it is not in use any more: DROP DATABASE {}", quoted(name))))
+    let sql = format!("DROP DATABASE IF EXISTS {}", quoted(name));
+    let dropped = match client.batch_execute(&sql) {
+        // Of a role that may not be ended one by one, or come back meanwhile.
+        Err(error) if force && server.major >= 13 && error.code() == Some(&SqlState::OBJECT_IN_USE) => {
+            client.batch_execute(&format!("{sql} WITH (FORCE)"))
+        }
+        dropped => dropped,
+    };
+    dropped.map_err(|error| pg::failure(&error, doing()).hint(format!("when it is not in use any more: DROP DATABASE {}", quoted(name))))
 }

@@ -269,3 +269,30 @@ fn through_a_container() {
     drill().run().expect_code(1);
     assert_eq!(sample.leftovers(), Vec::<String>::new());
 }
+
+/// A worker of autovacuum is in the scratch database when it is dropped, and a role that is no superuser may not end it.
+#[test]
+fn a_worker_of_the_server_does_not_hold_up_the_drop() {
+    let cluster = Cluster::private();
+    let mut superuser = cluster.superuser("postgres");
+    // It comes at once, and takes long.
+    for setting in [
+        "autovacuum = on",
+        "autovacuum_naptime = 1",
+        "autovacuum_vacuum_cost_delay = 100",
+        "autovacuum_vacuum_cost_limit = 1",
+        "autovacuum_analyze_threshold = 0",
+        "autovacuum_analyze_scale_factor = 0",
+    ] {
+        superuser.batch_execute(&format!("ALTER SYSTEM SET {setting}")).unwrap();
+    }
+    superuser.batch_execute("SELECT pg_reload_conf(); GRANT pg_monitor TO ml").unwrap();
+    let db = cluster.database("worker");
+    db.client().batch_execute("CREATE TABLE t AS SELECT i, repeat('x', 500) AS x FROM generate_series(1, 20000) i").unwrap();
+    let sample = sample(db, &[]);
+    let seen = "SELECT 1 FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' AND datname = current_database()";
+    let wait = format!("until {}/psql -Atc \"{seen}\" | grep -q 1; do sleep 0.1; done", cluster.bin().display());
+    let out = sample.drill(&sample.dump).args(["--check-command", &wait, "--check-timeout", "60s"]).run().expect_code(0);
+    assert_eq!(out.record("step", "drop")["status"], "ok", "{}", out.stdout);
+    assert_eq!(sample.leftovers(), Vec::<String>::new());
+}
