@@ -183,6 +183,22 @@ pub fn name_stamp(at: jiff::Timestamp) -> String {
     at.strftime("%Y%m%d-%H%M%S").to_string()
 }
 
+/// A small file as a whole, or its first `largest` bytes; `None` when there is none.
+///
+/// # Errors
+/// Class Storage.
+pub fn read_small(path: &Path, largest: u64) -> Result<Option<Vec<u8>>> {
+    let cannot = |error: &io::Error| storage(error, path, "cannot read");
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(cannot(&error)),
+    };
+    let mut bytes = Vec::new();
+    file.take(largest).read_to_end(&mut bytes).map_err(|error| cannot(&error))?;
+    Ok(Some(bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use ml_common::files::{self, NewFile};
 use ml_common::{Class, Failure, OrFail, Result};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The version of the format.
@@ -68,13 +67,7 @@ impl Proof {
     /// Class Storage when it cannot be read or is none.
     pub fn of(dump: &Path) -> Result<Option<Proof>> {
         let path = Proof::beside(dump);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(files::storage(&error, &path, "cannot read")),
-        };
-        let mut text = Vec::new();
-        file.take(LARGEST).read_to_end(&mut text).map_err(|error| files::storage(&error, &path, "cannot read"))?;
+        let Some(text) = files::read_small(&path, LARGEST)? else { return Ok(None) };
         Proof::parse(&text).map(Some).map_err(|failure| failure.context(path.display()))
     }
 

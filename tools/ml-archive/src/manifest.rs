@@ -4,8 +4,7 @@ use ml_common::files::{self, NewFile};
 use ml_common::{Class, Failure, OrFail, Result};
 use ml_dump::seal::{self, Seal};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The version of the format.
@@ -80,13 +79,7 @@ impl Manifest {
     /// Class Storage when it cannot be read, is none, or is damaged.
     pub fn of(archive: &Path) -> Result<Option<Manifest>> {
         let path = Manifest::beside(archive);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(files::storage(&error, &path, "cannot read")),
-        };
-        let mut text = Vec::new();
-        file.take(LARGEST).read_to_end(&mut text).map_err(|error| files::storage(&error, &path, "cannot read"))?;
+        let Some(text) = files::read_small(&path, LARGEST)? else { return Ok(None) };
         Manifest::parse(&text).map(Some).map_err(|failure| failure.context(path.display()))
     }
 

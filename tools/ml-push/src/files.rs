@@ -5,8 +5,6 @@ use ml_common::stage::Stage;
 use ml_common::{Class, Failure, Result, files};
 use serde::Deserialize;
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// No manifest is longer.
@@ -154,13 +152,7 @@ fn group(wanted: &Streamed) -> Result<Group> {
 
 /// The manifest of that path; None when there is none, or when the file is something else that happens to end so.
 fn read_manifest(path: &Path) -> Result<Option<Head>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(files::storage(&error, path, "cannot read")),
-    };
-    let mut text = Vec::new();
-    file.take(LARGEST_MANIFEST).read_to_end(&mut text).map_err(|error| files::storage(&error, path, "cannot read"))?;
+    let Some(text) = files::read_small(path, LARGEST_MANIFEST)? else { return Ok(None) };
     Ok(Head::parse(&text))
 }
 

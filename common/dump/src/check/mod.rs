@@ -1,7 +1,7 @@
 //! Reads an archive in PostgreSQL's custom format from its first to its last byte without any program of PostgreSQL's, unpacks everything
 //! and says what is in it: rows and fingerprints of each table, large objects, the SHA-256 of the whole.
 //!
-//! [`read`] takes any stream, so an archive that is decrypted on the way can be read too; [`file`] a path. They read what ml-backup and stock
+//! [`read`] takes any stream, so an archive that is decrypted on the way can be read too; [`file()`] a path. They read what ml-backup and stock
 //! pg_dump write (none, gzip, zstd; not lz4). What they find is [`Checked`]; its `data` compares with that of a manifest by
 //! [`Checked::differences`]. Pieces that ml-backup compressed apart from each other are unpacked in parallel. Every byte is untrusted:
 //! memory does not grow with what lengths claim.

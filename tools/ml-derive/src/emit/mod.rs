@@ -80,14 +80,14 @@ pub fn act(cli: &Cli, args: &Args, stage: &Stage) -> Result<Done> {
 
 /// The lines of the proofs that are to be written out.
 pub struct Collection {
-    library: Library,
+    proofs: Library,
     lines: Vec<u32>,
 }
 
 impl Collection {
     /// Nothing yet.
     pub fn new(system: System) -> Collection {
-        Collection { library: Library::new(system, LIMITS), lines: Vec::new() }
+        Collection { proofs: Library::new(system, LIMITS), lines: Vec::new() }
     }
 
     /// Adds the conclusion of a step whose premises are the numbers of what was added before.
@@ -101,18 +101,18 @@ impl Collection {
             Step::Detach { major, minor } => Step::Detach { major: line(major), minor: line(minor) },
             Step::Necessitate(premise) => Step::Necessitate(line(premise)),
         };
-        self.lines.push(self.library.add(step).map_err(failure)?);
+        self.lines.push(self.proofs.add(step).map_err(failure)?);
         Ok(())
     }
 
     /// Adds what a proof proves. Inside, why it is refused.
     fn take(&mut self, claim: &Claim) -> Result<std::result::Result<(), String>> {
-        let line = match self.library.add_proof(&claim.proof) {
+        let line = match self.proofs.add_proof(&claim.proof) {
             Ok(line) => line,
             Err(error @ Error::Limit { .. }) => return Err(failure(error)),
             Err(reason) => return Ok(Err(reason.to_string())),
         };
-        if let Some(reason) = claim.contradicted(&self.library.line(line).formula) {
+        if let Some(reason) = claim.contradicted(&self.proofs.line(line).formula) {
             return Ok(Err(reason));
         }
         self.lines.push(line);
@@ -124,7 +124,7 @@ impl Collection {
     /// # Errors
     /// Class Storage when that is not possible, Internal when the checker refuses a step.
     pub fn write(&self, wish: &Wish, stage: &Stage) -> Result<usize> {
-        let development = Development::new(&self.library, &self.lines, &LIMITS).map_err(failure)?;
+        let development = Development::new(&self.proofs, &self.lines, &LIMITS).map_err(failure)?;
         stage.cancel.check()?;
         write::all(wish, &development, stage)?;
         Ok(development.theorems.len())
@@ -185,10 +185,10 @@ pub fn collect<'p>(system: &System, numbers: &[u32], step: impl Fn(u32) -> Sourc
     for number in needed {
         let line = |number: u32| lines.get(&number).copied().unwrap_or(u32::MAX);
         let added = match step(number) {
-            Source::Proof(text) => DProof::parse(text).and_then(|proof| collection.library.add_proof(&proof)),
-            Source::Step(Step::Axiom(axiom)) => collection.library.add(Step::Axiom(axiom)),
-            Source::Step(Step::Detach { major, minor }) => collection.library.add(Step::Detach { major: line(major), minor: line(minor) }),
-            Source::Step(Step::Necessitate(premise)) => collection.library.add(Step::Necessitate(line(premise))),
+            Source::Proof(text) => DProof::parse(text).and_then(|proof| collection.proofs.add_proof(&proof)),
+            Source::Step(Step::Axiom(axiom)) => collection.proofs.add(Step::Axiom(axiom)),
+            Source::Step(Step::Detach { major, minor }) => collection.proofs.add(Step::Detach { major: line(major), minor: line(minor) }),
+            Source::Step(Step::Necessitate(premise)) => collection.proofs.add(Step::Necessitate(line(premise))),
         };
         lines.insert(number, added.map_err(failure)?);
     }

@@ -55,7 +55,7 @@ pub fn act(cli: &Cli, args: &Args, stage: &Stage) -> Result<Done> {
             stage.cancel.check()?;
         }
         match shortener.learn(&claim.proof) {
-            Ok(line) => match claim.contradicted(&shortener.library().line(line).formula) {
+            Ok(line) => match claim.contradicted(&shortener.proofs().line(line).formula) {
                 None => given.push(line),
                 Some(reason) => refused.push(&claim.place, &reason),
             },
@@ -73,11 +73,11 @@ pub fn act(cli: &Cli, args: &Args, stage: &Stage) -> Result<Done> {
         if count % PATIENCE == 0 {
             stage.cancel.check()?;
         }
-        let (old, line) = (shortener.library().line(old), shortener.library().line(new));
+        let (old, line) = (shortener.proofs().line(old), shortener.proofs().line(new));
         before += old.length;
         after += line.length;
         shortened += u64::from(line.length < old.length);
-        let proof = shortener.library().proof(new, line.length as usize).map_err(|error| refusal(&old.formula, &error.to_string()))?;
+        let proof = shortener.proofs().proof(new, line.length as usize).map_err(|error| refusal(&old.formula, &error.to_string()))?;
         verify(&claims.system, &proof, &old.formula)?;
         tell(&claims.system, &proof, (old.length, &old.formula), (line.height, &line.formula), stage)?;
     }

@@ -16,7 +16,7 @@ use std::collections::hash_map::Entry;
 /// Proofs and what is known.
 #[derive(Debug)]
 pub struct Shortener {
-    library: Library,
+    proofs: Library,
     index: Index,
     /// The lines of the index by rank: of each conclusion one, the shortest first.
     ranked: Vec<u32>,
@@ -25,17 +25,17 @@ pub struct Shortener {
 impl Shortener {
     /// Knows the axioms.
     pub fn new(system: System, limits: Limits) -> Shortener {
-        Shortener { library: Library::new(system, limits), index: Index::default(), ranked: Vec::new() }
+        Shortener { proofs: Library::new(system, limits), index: Index::default(), ranked: Vec::new() }
     }
 
     /// Adds a proof, with all its parts, to what is known; its number. Fails when it proves nothing.
     pub fn learn(&mut self, proof: &DProof) -> Result<u32> {
-        self.library.add_proof(proof)
+        self.proofs.add_proof(proof)
     }
 
     /// All lines.
-    pub fn library(&self) -> &Library {
-        &self.library
+    pub fn proofs(&self) -> &Library {
+        &self.proofs
     }
 
     /// Puts the numbers of the shortest proofs found in place of these ones; what each proves then is at least as general. `go_on` is asked
@@ -52,7 +52,7 @@ impl Shortener {
             go_on()?;
             self.reindex();
             let mut becomes: HashMap<u32, u32> = HashMap::new();
-            for (count, line) in self.library.below(proofs).into_iter().enumerate() {
+            for (count, line) in self.proofs.below(proofs).into_iter().enumerate() {
                 if count % 256 == 0 {
                     go_on()?;
                 }
@@ -74,35 +74,35 @@ impl Shortener {
     /// Ranks the shortest proof of each conclusion.
     fn reindex(&mut self) {
         let mut shortest: HashMap<&Formula, u32> = HashMap::new();
-        for (number, line) in (0..).zip(self.library.lines()) {
+        for (number, line) in (0..).zip(self.proofs.lines()) {
             match shortest.entry(&line.formula) {
                 Entry::Vacant(entry) => drop(entry.insert(number)),
-                Entry::Occupied(mut entry) if self.library.line(*entry.get()).length > line.length => drop(entry.insert(number)),
+                Entry::Occupied(mut entry) if self.proofs.line(*entry.get()).length > line.length => drop(entry.insert(number)),
                 Entry::Occupied(_) => {}
             }
         }
         self.ranked = shortest.into_values().collect();
-        self.ranked.sort_unstable_by_key(|&line| (self.library.line(line).length, line));
-        self.index = Index::new(self.ranked.iter().map(|&line| &self.library.line(line).formula));
+        self.ranked.sort_unstable_by_key(|&line| (self.proofs.line(line).length, line));
+        self.index = Index::new(self.ranked.iter().map(|&line| &self.proofs.line(line).formula));
     }
 
     /// The shortest known line that proves at least as much, given what earlier lines have become.
     fn better(&mut self, line: u32, becomes: &HashMap<u32, u32>) -> Result<u32> {
         let became = |premise: u32| becomes.get(&premise).copied().unwrap_or(premise);
-        let step = match self.library.line(line).step {
+        let step = match self.proofs.line(line).step {
             Step::Axiom(number) => Step::Axiom(number),
             Step::Detach { major, minor } => Step::Detach { major: became(major), minor: became(minor) },
             Step::Necessitate(premise) => Step::Necessitate(became(premise)),
         };
-        let own = match self.library.add(step) {
+        let own = match self.proofs.add(step) {
             Ok(own) => own,
             // More general formulas can be larger than the limits allow: then the line stays as it is.
             Err(Error::Limit { .. }) => line,
             Err(error) => return Err(error),
         };
-        let length = self.library.line(own).length;
-        let limit = self.ranked.partition_point(|&known| self.library.line(known).length < length);
-        let known = self.index.best_general(&self.library.line(line).formula, limit as u32);
+        let length = self.proofs.line(own).length;
+        let limit = self.ranked.partition_point(|&known| self.proofs.line(known).length < length);
+        let known = self.index.best_general(&self.proofs.line(line).formula, limit as u32);
         Ok(known.map_or(own, |rank| self.ranked[rank as usize]))
     }
 }
@@ -121,10 +121,10 @@ mod tests {
         let mut lines = given.clone();
         shortener.shorten::<Error>(&mut lines, &mut || Ok(())).unwrap();
         for (before, after) in given.iter().zip(&lines) {
-            let (before, after) = (shortener.library().line(*before), shortener.library().line(*after));
+            let (before, after) = (shortener.proofs().line(*before), shortener.proofs().line(*after));
             assert!(after.length <= before.length && is_instance(&after.formula, &before.formula));
         }
-        lines.iter().map(|&line| shortener.library().proof(line, 1 << 20).unwrap().to_string()).collect()
+        lines.iter().map(|&line| shortener.proofs().proof(line, 1 << 20).unwrap().to_string()).collect()
     }
 
     #[test]
