@@ -3,7 +3,7 @@
 #
 #   scripts/bench.sh [derive|backup|restore]    without a name everything
 #   BENCH_BACKUP_MB=1024         size of the database that is backed up
-#   BENCH_RESTORE_MB=512         size of the databases that are restored
+#   BENCH_RESTORE_MB=1024        size of the databases that are restored
 #   BENCH_LONG=1                 more rounds, for figures that are to be kept
 #
 # Nothing here fails for being slow, and nothing of it is part of `make test`.

@@ -47,9 +47,12 @@ fn workers_take_over_from_one_that_died() {
     assert_eq!(dying.wait().code, 137);
     assert!(leases(&redis).iter().all(|(key, _)| key.starts_with("ml:shard:")) && !leases(&redis).is_empty());
     let others: Vec<Running> = (0..2).map(|_| worker(&shared, Some(&redis)).spawn()).collect();
+    let pids: Vec<String> = others.iter().map(|other| format!(":{}:", other.pid())).collect();
     let outputs: Vec<_> = others.into_iter().map(|other| other.wait().expect_code(0)).collect();
     assert_same(&shared, &single);
-    assert_eq!(leases(&redis), Vec::new(), "all are given back");
+    // That of the dead one may not have run out yet, when nobody needed it.
+    let left = leases(&redis);
+    assert!(left.iter().all(|(_, holder)| !pids.iter().any(|pid| holder.contains(pid))), "all are given back: {left:?}");
     // Each step of a length was done by somebody, the merges by one.
     let steps = |id: &str| outputs.iter().flat_map(|output| output.kind("step")).filter(|step| step["id"] == id).count();
     for id in ["candidates-21", "length-19", "length-21"] {

@@ -1,7 +1,7 @@
 //! Restores beside stock pg_restore's, of one dump into one server: seconds of the loading, indexes included, from the creation of the database.
 //!
 //!     cargo bench -p ml-restore --bench restore [-- --json FILE]
-//!     BENCH_RESTORE_MB=512   size of the database; BENCH_LONG=1: five rounds in place of three
+//!     BENCH_RESTORE_MB=1024  size of the database; BENCH_LONG=1: five rounds in place of three
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -33,7 +33,7 @@ fn main() {
     if !asked {
         return println!("nothing is measured: use `make bench`");
     }
-    let megabytes: u64 = std::env::var("BENCH_RESTORE_MB").map_or(512, |text| text.parse().expect("BENCH_RESTORE_MB is a number"));
+    let megabytes: u64 = std::env::var("BENCH_RESTORE_MB").map_or(1024, |text| text.parse().expect("BENCH_RESTORE_MB is a number"));
     let rounds = if std::env::var_os("BENCH_LONG").is_some() { 5 } else { 3 };
     let (cluster, folder) = (Cluster::private(), TempDir::new().unwrap());
     let mut all = Vec::new();
