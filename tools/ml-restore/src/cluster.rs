@@ -234,7 +234,7 @@ pub fn leftovers(root: &Path) -> Vec<PathBuf> {
 pub fn remove(folder: &Path) -> Result<()> {
     if folder.join("data/postmaster.pid").exists() && server_runs(folder) {
         return Err(Failure::new(Class::Storage, format!("the server in {} is still running", folder.display()))
-            .hint("it ends when its last session does; run ml-restore clean again"));
+            .hint("it ends once nobody is connected any more; run ml-restore clean again"));
     }
     fs::remove_dir_all(folder).map_err(|error| files::storage(&error, folder, "cannot remove"))
 }
