@@ -5,6 +5,7 @@
 
 mod act;
 mod cli;
+mod notification;
 mod outbox;
 mod payload;
 mod plan;

@@ -39,6 +39,7 @@
 mod act;
 mod check;
 mod cli;
+mod kind;
 mod lane;
 mod limits;
 mod nagios;

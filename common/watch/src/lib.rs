@@ -1,0 +1,1 @@
+//! What watching and alerting share: expressions and thresholds, configuration files whose mistakes are told with their place, state files, and trends.

@@ -1,0 +1,60 @@
+//! What a probe gives: numbers and words to judge, or the reason why there are none.
+
+use ml_common::Failure;
+use ml_common::record::Scalar;
+use std::collections::BTreeMap;
+
+/// A number or word that a view gives.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// As expressions name it: lower-case words joined by `_`.
+    pub name: &'static str,
+    /// `bytes`, `s`, `ms`, `%`, `days`, or empty for a count or a word.
+    pub unit: &'static str,
+    /// For the manual.
+    pub doc: &'static str,
+}
+
+/// What one look saw.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// Numbers (Int, Float, Bool) and words (Text), by name. What could not be known is not in it: a check that needs it is unknown.
+    pub values: BTreeMap<String, Scalar>,
+    /// The rows that a failing check shows, the worst first, at most ten: without secrets, and without data beyond names and numbers.
+    pub rows: Vec<String>,
+    /// One sentence for people, used when the check gives no `summary` of its own.
+    pub note: String,
+    /// Parts of the picture that a privilege kept back; the check is skipped, with this as its hint, unless what was seen is bad already.
+    pub hidden: Option<String>,
+}
+
+impl Sample {
+    /// The same with one more value.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Scalar>) -> Sample {
+        self.values.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// Why there is nothing to judge.
+#[derive(Clone, Debug)]
+pub enum Unseen {
+    /// The role or user may not look; `hint` is what to grant. The check is skipped with error_class `privilege`, never ok.
+    Privilege {
+        /// `pg_ls_waldir may not be called`.
+        what: String,
+        /// `GRANT pg_monitor to the role`.
+        hint: String,
+    },
+    /// It is not there to be looked at, and that is nobody's fault: no Lean on this machine, no pg_stat_statements, another operating system.
+    Absent(String),
+    /// It failed, as the check's `on_error` judges it.
+    Failed(Failure),
+}
+
+impl From<Failure> for Unseen {
+    fn from(failure: Failure) -> Unseen {
+        Unseen::Failed(failure)
+    }
+}
