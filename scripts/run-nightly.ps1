@@ -1,11 +1,11 @@
 <#
 .SYNOPSIS
-One night: ml-health | ml-derive | ml-export | ml-backup | ml-vacuum | ml-alert | ml-report
+One night: ml-health | ml-derive | ml-export | ml-backup | ml-archive | ml-push | ml-vacuum | ml-alert | ml-report
 
 .DESCRIPTION
 Keeps the whole stream and what the tools said in LOGS_DIR\nightly-YYYYMMDD-HHMMSS\, prints a summary, and exits with the night's worst
 code; warnings alone are 0. Runs on Windows PowerShell 5.1 and later. The pipeline itself runs inside cmd, since PowerShell 5.1 decodes and
-re-encodes what passes between native programs.
+re-encodes what passes between native programs. ml-archive takes part when ARCHIVE_PATHS is set, and ml-push when PUSH_TO is.
 
 The tools are taken from the folder in ML_BIN, else from PATH.
 
@@ -19,6 +19,7 @@ param(
     [switch]$SkipDerivation,
     [switch]$SkipSnapshot,
     [switch]$SkipBackup,
+    [switch]$SkipPush,
     [switch]$SkipMaintenance,
     [switch]$DryRun,
     [switch]$Quiet
@@ -41,7 +42,7 @@ $folder = Split-Path -Parent $config
 $base = $folder
 if ((Split-Path -Leaf $folder) -eq 'config') { $base = Split-Path -Parent $folder }
 
-# Settings: the tools read them by themselves; this script needs three. Environment over file, as with the tools.
+# Settings: the tools read them by themselves; this script needs a few. Environment over file, as with the tools.
 function Get-Setting([string]$Name, [string]$Default) {
     $value = [Environment]::GetEnvironmentVariable($Name)
     if (-not $value) {
@@ -83,7 +84,9 @@ $night = @(
     @{ Tool = 'ml-health'; Wanted = -not $SkipHealthCheck; Share = 10; More = '' },
     @{ Tool = 'ml-derive'; Wanted = -not $SkipDerivation; Share = 50; More = '' },
     @{ Tool = 'ml-export'; Wanted = -not $SkipSnapshot; Share = 65; More = '' },
-    @{ Tool = 'ml-backup'; Wanted = -not $SkipBackup; Share = 90; More = '' },
+    @{ Tool = 'ml-backup'; Wanted = -not $SkipBackup; Share = 85; More = '' },
+    @{ Tool = 'ml-archive'; Wanted = -not $SkipBackup -and [bool](Get-Setting 'ARCHIVE_PATHS' ''); Share = 87; More = '' },
+    @{ Tool = 'ml-push'; Wanted = -not $SkipPush -and [bool]((Get-Setting 'PUSH_TO' '') + (Get-Setting 'PUSH_TO_FILE' '')); Share = 92; More = '' },
     @{ Tool = 'ml-vacuum'; Wanted = -not $SkipMaintenance; Share = 95; More = '' }
 ) | Where-Object { $_.Wanted }
 $night = @($night)

@@ -1,5 +1,7 @@
 #!/bin/sh
-# One night: ml-health | ml-derive | ml-export | ml-backup | ml-vacuum | ml-alert | ml-report
+# One night: ml-health | ml-derive | ml-export | ml-backup | ml-archive | ml-push | ml-vacuum | ml-alert | ml-report
+#
+# ml-archive takes part when ARCHIVE_PATHS is set, and ml-push when PUSH_TO is.
 #
 # Keeps the whole stream and what the tools said in LOGS_DIR/nightly-YYYYMMDD-HHMMSS/, prints a summary, and exits with the night's worst
 # code; warnings alone are 0. The tools do the work and take the decisions: this script only names them, in order.
@@ -13,7 +15,8 @@ usage: run-nightly.sh [options]
   --skip-health-check    leave ml-health out
   --skip-derivation      leave ml-derive out
   --skip-snapshot        leave ml-export out
-  --skip-backup          leave ml-backup out
+  --skip-backup          leave ml-backup and ml-archive out
+  --skip-push            leave ml-push out
   --skip-maintenance     leave ml-vacuum out
   --dry-run              change nothing, say what would be done
   --verbose              the tools say on stderr what they do
@@ -31,7 +34,7 @@ fail() { # code message hint
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || exit 70
 config='' dry='' verbose='' quiet=''
-health=1 derive=1 export=1 backup=1 vacuum=1
+health=1 derive=1 export=1 backup=1 push=1 vacuum=1
 while [ $# -gt 0 ]; do
     case $1 in
         --config) [ $# -ge 2 ] || fail 64 '--config needs a file' 'run-nightly.sh --help'
@@ -41,6 +44,7 @@ while [ $# -gt 0 ]; do
         --skip-derivation) derive='' ;;
         --skip-snapshot) export='' ;;
         --skip-backup) backup='' ;;
+        --skip-push) push='' ;;
         --skip-maintenance) vacuum='' ;;
         --dry-run) dry=--dry-run ;;
         --verbose) verbose=--verbose ;;
@@ -51,7 +55,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-# Settings: the tools read them by themselves; this script needs three. Environment over file, as with the tools.
+# Settings: the tools read them by themselves; this script needs a few. Environment over file, as with the tools.
 if [ -z "$config" ]; then
     config=$here/../config/nightly.env
 fi
@@ -76,6 +80,10 @@ rooted() { # path: absolute ones as they are, others from the settings' base
 logs=$(rooted "$(setting LOGS_DIR logs)")
 state=$(rooted "$(setting STATE_DIR state)")
 deadline=$(setting NIGHT_DEADLINE 3h45m)
+archive=$backup
+[ -n "$(setting ARCHIVE_PATHS '')" ] || archive=''
+# As with the other settings, the URL may stand in a file of its own.
+[ -n "$(setting PUSH_TO '')$(setting PUSH_TO_FILE '')" ] || push=''
 
 # `3h45m` in minutes. Each stage must be done by its share of the night, so that those after it still get their turn. Shares are in seconds:
 # in a short night those of the last stages would be one minute.
@@ -149,7 +157,8 @@ fi
 export ML_RUN
 
 expected=''
-for entry in "$health:ml-health" "$derive:ml-derive" "$export:ml-export" "$backup:ml-backup" "$vacuum:ml-vacuum"; do
+for entry in "$health:ml-health" "$derive:ml-derive" "$export:ml-export" "$backup:ml-backup" "$archive:ml-archive" "$push:ml-push" \
+    "$vacuum:ml-vacuum"; do
     [ -z "${entry%%:*}" ] || expected=$expected,${entry#*:}
 done
 expected=${expected#,}
@@ -179,7 +188,9 @@ night() {
     stage "$health" ml-health 10 |
         stage "$derive" ml-derive 50 |
         stage "$export" ml-export 65 |
-        stage "$backup" ml-backup 90 |
+        stage "$backup" ml-backup 85 |
+        stage "$archive" ml-archive 87 |
+        stage "$push" ml-push 92 |
         stage "$vacuum" ml-vacuum 95 |
         stage 1 ml-alert 98 --expect "$expected" |
         stage 1 ml-report 99 --fail-on crit

@@ -152,3 +152,27 @@ fn the_wrapper_takes_the_old_flags_and_refuses_nonsense() {
     let short = site.wrapper().env("NIGHT_DEADLINE", "tomorrow").run();
     assert_eq!(short.code, 78, "{}", short.stderr);
 }
+
+#[test]
+fn with_somewhere_to_push_to_a_night_takes_backup_and_archive_there() {
+    let site = Site::with_ledger("elsewhere");
+    let elsewhere = site.config().parent().unwrap().with_file_name("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let flags = ["--skip-health-check", "--skip-derivation", "--skip-snapshot", "--skip-maintenance"];
+    let night = || site.wrapper().args(flags).env("PUSH_TO", &elsewhere).env("ARCHIVE_PATHS", site.config());
+    let kept = || {
+        let mut names: Vec<String> =
+            std::fs::read_dir(&elsewhere).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let dry = night().arg("--dry-run").run();
+    assert_eq!((dry.code, kept()), (0, vec![]), "{}\n{}", dry.stdout, dry.stderr);
+    let done = night().run();
+    assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
+    for end in [".dump", ".dump.json", ".tar.gz", ".tar.gz.json"] {
+        assert!(kept().iter().any(|name| name.ends_with(end)), "no {end} in {:?}", kept());
+    }
+    let left = night().arg("--skip-push").arg("--skip-backup").run();
+    assert_eq!(left.code, 64, "nothing is left to do: {}", left.stderr);
+}

@@ -52,6 +52,9 @@ pub enum How {
     Psql,
 }
 
+/// What to do when a table hides rows from its owner too (FORCE ROW LEVEL SECURITY).
+pub const HIDDEN_ROWS: &str = "restore as a superuser or a role with BYPASSRLS: row-level security hides rows from this one";
+
 /// The section of data, as archives number them.
 const DATA: i32 = 3;
 
@@ -231,6 +234,9 @@ fn explain(program: &str, said: &str) -> Failure {
         "end of file",
     ]) {
         return failure(Class::Storage, "the file is damaged or cut off; use another backup");
+    }
+    if has(&["row-level security policy"]) {
+        return failure(Class::Database, HIDDEN_ROWS);
     }
     if has(&["permission denied to create extension", "must be superuser", "permission denied"]) {
         return failure(Class::Database, "restore as a superuser: this role may not make what the dump holds");

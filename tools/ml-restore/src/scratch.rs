@@ -155,10 +155,7 @@ pub fn jobs(cli: &Cli) -> usize {
 pub fn loaded(stage: &Stage, load: &Load<'_>, source: &Source, contents: Option<&Contents>) -> Result<()> {
     let began = Instant::now();
     let how = load.rows(source, &stage.cancel)?;
-    // A private server, which has no tablespaces, is gone with its drill.
-    if load.part.is_all() && load.tablespaces {
-        rates::learn(stage, &load.server.place(), source.text_bytes(contents), began.elapsed());
-    }
+    let took = began.elapsed();
     let (with, reason) = match how {
         How::Pieces => (format!("{} sessions inside tables and pg_restore", load.jobs), None),
         How::Stock(why) => ("pg_restore".to_owned(), Some(why)),
@@ -167,8 +164,19 @@ pub fn loaded(stage: &Stage, load: &Load<'_>, source: &Source, contents: Option<
     let summary = format!("{} into {} with {with} {}", source.name(), load.database, load.programs.version);
     stage.step(
         Status::Ok,
-        Step { id: "load".into(), summary, reason, bytes: Some(source.bytes), duration_ms: Some(millis(began)), ..Step::default() },
+        Step {
+            id: "load".into(),
+            summary,
+            reason,
+            bytes: Some(source.bytes),
+            duration_ms: Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+            ..Step::default()
+        },
     );
+    // A private server, which has no tablespaces, is gone with its drill.
+    if load.part.is_all() && load.tablespaces {
+        rates::learn(stage, &load.server.place(), source.text_bytes(contents), took);
+    }
     Ok(())
 }
 

@@ -79,9 +79,11 @@ impl Drop for Temporary<'_> {
 }
 
 /// Sessions that this role may end. The server's own workers are none: it sends those of autovacuum away when it drops a database, and would
-/// not have them ended by somebody who is no superuser, as FORCE does.
-const END_SESSIONS: &str = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-    WHERE datname = $1 AND pid <> pg_catalog.pg_backend_pid() AND usesysid IS NOT NULL AND pg_catalog.pg_has_role(usesysid, 'MEMBER')";
+/// not have them ended by somebody who is no superuser, as FORCE does. Nor are a superuser's, not even for a member of that role.
+const END_SESSIONS: &str = "SELECT pg_catalog.pg_terminate_backend(s.pid)
+    FROM pg_catalog.pg_stat_activity s JOIN pg_catalog.pg_roles r ON r.oid = s.usesysid
+    WHERE s.datname = $1 AND s.pid <> pg_catalog.pg_backend_pid() AND pg_catalog.pg_has_role(s.usesysid, 'MEMBER')
+        AND (NOT r.rolsuper OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user))";
 
 /// Drops a database over a connection of its own; with `force` its sessions are ended.
 ///

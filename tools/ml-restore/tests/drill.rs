@@ -131,6 +131,27 @@ fn a_private_server_has_the_roles_that_policies_name() {
 }
 
 #[test]
+fn rows_that_row_level_security_hides_from_the_role_prove_nothing_and_the_remedy_is_said() {
+    let forced = |table| format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY; ALTER TABLE {table} FORCE ROW LEVEL SECURITY");
+    let rows = "CREATE TABLE hidden AS SELECT g AS id FROM generate_series(1, 10) g;".to_owned() + &forced("hidden");
+    // It stops pg_restore where it checks a foreign key, and otherwise us where rows are compared.
+    for (with_keys, sql) in [(true, forced("theories")), (false, rows)] {
+        let db = Cluster::shared().database("forced");
+        if with_keys {
+            ml_tests::ledger::second_generation(&mut db.client());
+        }
+        db.client().batch_execute(&sql).unwrap();
+        let superuser = db.url_as("postgres", Cluster::shared().password());
+        let sample = sample(db, &[("DATABASE_URL", &superuser)]);
+        let blind = sample.drill(&sample.dump).run().expect_code(2);
+        assert!(blind.stderr.contains("BYPASSRLS"), "{}", blind.stderr);
+        assert!(proof_of(&sample.dump).is_none());
+        sample.drill(&sample.dump).env("DATABASE_URL", &superuser).run().expect_code(0);
+        assert!(proof_of(&sample.dump).is_some());
+    }
+}
+
+#[test]
 fn a_private_server_leaves_nothing_whatever_happens() {
     let sample = ledger("cluster");
     let root = root();

@@ -1,6 +1,7 @@
 //! The fingerprints of the restored tables, by several sessions side by side; big tables are split by the place of their rows.
 
 use super::rows::Place;
+use crate::load::HIDDEN_ROWS;
 use ml_common::signal::HookGuard;
 use ml_common::stage::Stage;
 use ml_common::{Class, Failure, Result, people};
@@ -129,6 +130,10 @@ fn read(client: &mut Client, part: &Part) -> Result<Option<(Fingerprint, u64)>> 
     let mut rows = match client.copy_out(part.sql.as_str()) {
         Ok(rows) => rows,
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_COLUMN) => return Ok(None),
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            // The role owns what it has restored: only row-level security that is forced on the owner keeps rows from it.
+            return Err(Failure { hint: Some(HIDDEN_ROWS.into()), ..failed(doing())(error) });
+        }
         Err(error) => return Err(failed(doing())(error)),
     };
     let (mut pieces, mut bytes) = (Pieces::default(), 0);
