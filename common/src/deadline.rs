@@ -11,7 +11,7 @@ const HUNG_MAX: isize = 16;
 
 /// Runs `work` on a thread of its own; `None` when it takes longer than `limit` (it is then left behind), or when too many earlier
 /// calls still hang.
-pub(crate) fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     counted(&HUNG, limit, work)
 }
 

@@ -1,7 +1,7 @@
 //! The contract between the tools, in one place: records, gates, exits, settings, connections. It knows no tool and no logic.
 
 pub mod child;
-mod deadline;
+pub mod deadline;
 pub mod exit;
 pub mod failure;
 pub mod files;
@@ -17,6 +17,7 @@ pub mod redis;
 pub mod settings;
 pub mod signal;
 pub mod stage;
+pub mod tls;
 
 pub use exit::Exit;
 pub use failure::{Class, Failure, OrFail, Result};

@@ -1,13 +1,15 @@
 //! HTTP with a limit on everything: time, retries, body. Error texts show the origin of a URL only, since a webhook's path is its secret.
 
+mod connector;
 mod proxy;
 mod retry;
 
+use crate::tls::{Authorities, Certificate};
 use crate::{Class, Failure, Result};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::http::{Request, Uri};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// Limits of a client.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,10 +26,12 @@ pub struct Options {
     pub longest_pause: Duration,
     /// Bytes of a body that are kept; the rest is not read.
     pub body_limit: u64,
+    /// Redirects that a GET follows. Headers other than `authorization` and `cookie` go with it to whatever host.
+    pub redirects: u32,
 }
 
 impl Default for Options {
-    /// 5 s to connect, 15 s an attempt, 3 attempts, pauses from 0.5 s to 30 s, 1 MiB.
+    /// 5 s to connect, 15 s an attempt, 3 attempts, pauses from 0.5 s to 30 s, 1 MiB, 10 redirects.
     fn default() -> Options {
         Options {
             connect_timeout: Duration::from_secs(5),
@@ -36,6 +40,7 @@ impl Default for Options {
             backoff: Duration::from_millis(500),
             longest_pause: Duration::from_secs(30),
             body_limit: 1 << 20,
+            redirects: 10,
         }
     }
 }
@@ -93,6 +98,7 @@ pub struct Client {
     agent: Agent,
     options: Options,
     proxies: proxy::Proxies,
+    trust: Arc<connector::Trust>,
 }
 
 /// `https://hooks.example.com` of a URL: what may be shown of it.
@@ -126,17 +132,31 @@ impl Client {
     /// A client that takes the proxy variables (`https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`, in either case) from `env`. A
     /// loopback address is never asked through a proxy. Trusted authorities are the system's, or SSL_CERT_FILE's.
     pub fn new(options: Options, env: &dyn Fn(&str) -> Option<String>) -> Client {
+        Client::trusting(options, env, None)
+    }
+
+    /// The same, trusting these authorities in place of the system's.
+    pub fn trusting(options: Options, env: &dyn Fn(&str) -> Option<String>, authorities: Option<Authorities>) -> Client {
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(options.timeout))
-            .timeout_connect(Some(options.connect_timeout))
-            .timeout_resolve(Some(options.connect_timeout))
             .max_redirects_will_error(false)
             .proxy(None)
             .user_agent(concat!("mathledger-toolkit/", env!("CARGO_PKG_VERSION")))
-            .tls_config(TlsConfig::builder().root_certs(roots()).build())
             .build();
-        Client { agent: config.into(), options, proxies: proxy::Proxies::from_env(env) }
+        let trust = Arc::new(connector::Trust::new(authorities));
+        Client { agent: connector::agent(config, Arc::clone(&trust)), options, proxies: proxy::Proxies::from_env(env), trust }
+    }
+
+    /// The same client and connections with another limit for an attempt, connecting included.
+    #[must_use]
+    pub fn within(&self, timeout: Duration) -> Client {
+        let options = Options { timeout, connect_timeout: timeout, ..self.options.clone() };
+        Client { options, ..self.clone() }
+    }
+
+    /// The certificate of the server that was last connected to by https.
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.trust.certificate()
     }
 
     /// GET, redirects followed.
@@ -203,15 +223,26 @@ impl Client {
         }
         let proxy = self.proxies.choose(uri).map_err(Missed::Request)?;
         let start = Instant::now();
-        let redirects = if method == "GET" { self.agent.config().max_redirects() } else { 0 };
+        let redirects = if method == "GET" { self.options.redirects } else { 0 };
         let answer = if matches!(method, "GET" | "HEAD" | "DELETE") {
-            let request = request.body(()).map_err(|error| Missed::Request(header_failure(&error)))?;
-            self.agent.run(self.agent.configure_request(request).proxy(proxy).max_redirects(redirects).build())
+            self.run(request.body(()), proxy, redirects)
         } else {
-            let request = request.body(body).map_err(|error| Missed::Request(header_failure(&error)))?;
-            self.agent.run(self.agent.configure_request(request).proxy(proxy).max_redirects(redirects).build())
+            self.run(request.body(body), proxy, redirects)
         };
         self.read(answer?, start)
+    }
+
+    fn run<B: ureq::AsSendBody>(
+        &self,
+        request: ureq::http::Result<Request<B>>,
+        proxy: Option<ureq::Proxy>,
+        redirects: u32,
+    ) -> Result<ureq::http::Response<ureq::Body>, Missed> {
+        let request = request.map_err(|error| Missed::Request(header_failure(&error)))?;
+        let Options { timeout, connect_timeout, .. } = self.options;
+        let request = self.agent.configure_request(request).proxy(proxy).max_redirects(redirects).timeout_global(Some(timeout));
+        let request = request.timeout_connect(Some(connect_timeout)).timeout_resolve(Some(connect_timeout));
+        Ok(self.agent.run(request.build())?)
     }
 
     fn read(&self, mut answer: ureq::http::Response<ureq::Body>, start: Instant) -> Result<Response, Missed> {
@@ -252,15 +283,6 @@ impl From<ureq::Error> for Missed {
 
 fn header_failure(error: &ureq::http::Error) -> Failure {
     Failure::new(Class::Config, format!("an HTTP request is not valid: {error}")).hint("check the headers that the settings add")
-}
-
-/// The system's authorities (SSL_CERT_FILE and SSL_CERT_DIR are honoured), or Mozilla's where the system has none.
-fn roots() -> RootCerts {
-    let native = rustls_native_certs::load_native_certs().certs;
-    if native.is_empty() {
-        return RootCerts::WebPki;
-    }
-    native.iter().map(|der| Certificate::from_der(der.as_ref()).to_owned()).into()
 }
 
 #[cfg(test)]
