@@ -1,1 +1,5 @@
 //! What watching and alerting share: expressions and thresholds, configuration files whose mistakes are told with their place, state files, and trends.
+
+pub mod exposition;
+pub mod trend;
+pub mod uptime;
