@@ -86,8 +86,9 @@ pub fn bin() -> PathBuf {
     newest.expect("PostgreSQL's server programs are installed (run scripts/install-deps.sh --test)").join("bin")
 }
 
-/// Makes a cluster of these programs in the empty folder `dir` and starts it. The caller has armed its guard before.
-pub fn boot(dir: &Path, bin: PathBuf) -> (Access, Child) {
+/// Makes a cluster of these programs in the empty folder `dir` and starts it with further lines of `postgresql.conf`. The caller has armed
+/// its guard before.
+pub fn boot(dir: &Path, bin: PathBuf, settings: &str) -> (Access, Child) {
     let user = service_user();
     let password = crate::random_word();
     for name in ["data", "s"] {
@@ -103,6 +104,8 @@ pub fn boot(dir: &Path, bin: PathBuf) -> (Access, Child) {
     let output = unprivileged(&mut initdb, user, dir).output().expect("initdb starts");
     assert!(output.status.success(), "initdb failed: {}", String::from_utf8_lossy(&output.stderr));
     fs::remove_file(password_file).unwrap();
+    let mut conf = File::options().append(true).open(dir.join("data/postgresql.conf")).unwrap();
+    conf.write_all(settings.as_bytes()).unwrap();
     let (port, child) = start(dir, &bin);
     let access = Access { dir: dir.to_owned(), bin, port, password };
     let mut superuser = access.superuser("postgres").expect("the superuser connects");

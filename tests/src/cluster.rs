@@ -36,12 +36,17 @@ impl Cluster {
 
     /// The same of the programs in another folder: see [`crate::newer`].
     pub fn private_of(bin: PathBuf) -> Cluster {
+        Cluster::private_with(bin, "")
+    }
+
+    /// The same with further lines of `postgresql.conf`, such as `wal_level = logical`; what the kit gives on the command line wins.
+    pub fn private_with(bin: PathBuf, settings: &str) -> Cluster {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = PathBuf::from(format!("/var/tmp/mlt-{}-{count}", folder_key(std::process::id())));
         make_folder(&dir);
         let guard = boot::guard(&dir);
-        let (access, child) = boot::boot(&dir, bin);
+        let (access, child) = boot::boot(&dir, bin, settings);
         Cluster { access, own: Some((child, Some(guard))) }
     }
 
@@ -124,7 +129,7 @@ fn shared_access() -> Access {
         let _ = fs::remove_dir_all(dir.join(name));
     }
     Guard::on_end_of(owner, STOP_AND_REMOVE, &[&dir.display().to_string()]);
-    let (access, _child) = boot::boot(&dir, boot::bin());
+    let (access, _child) = boot::boot(&dir, boot::bin(), "");
     access.save();
     access
 }

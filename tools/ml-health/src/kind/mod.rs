@@ -2,6 +2,9 @@
 //! checks of the profile are judged over it. A further kind is one file with a [`Kind`] in it, and an entry in [`KINDS`].
 
 mod args;
+mod postgres;
+#[cfg(all(test, unix))]
+pub mod probing;
 mod sample;
 
 pub use args::{Arg, Args, Param, ParamKind};
@@ -16,7 +19,7 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// All kinds, in the order of the manual (docs/profiles.md is generated from them).
-pub const KINDS: &[&Kind] = &[];
+pub const KINDS: &[&Kind] = &[&postgres::KIND];
 
 /// The kind of that name.
 pub fn find(name: &str) -> Option<&'static Kind> {

@@ -109,7 +109,7 @@ pub fn long_queries(long: &[Session], hidden: u64) -> Finding {
     let finding = Finding::ok(format!("{queries} for more than {minutes} minutes, the longest for {}", minutes_of(longest)));
     let finding = finding.value(count, "").metric("longest_seconds", longest.round());
     let hint = "look at it in pg_stat_activity; SELECT pg_cancel_backend(PID) ends the query, pg_terminate_backend(PID) the session";
-    let evidence = long.iter().take(EVIDENCE).map(row).collect();
+    let evidence = long.iter().take(EVIDENCE).map(session_row).collect();
     Finding { evidence, ..not_above(finding, count as f64, (0.0, None), hint) }
 }
 
@@ -117,7 +117,8 @@ fn minutes_of(seconds: f64) -> String {
     if seconds < 7200.0 { format!("{:.0} minutes", seconds / 60.0) } else { format!("{:.1} hours", seconds / 3600.0) }
 }
 
-fn row(session: &Session) -> String {
+/// `pid 7, 9000 s, active, role ml, application 'psql', SELECT`: of the query only harmless words.
+pub fn session_row(session: &Session) -> String {
     let Session { pid, age, state, application, role, query } = session;
     let words = first_words(query);
     format!("pid {pid}, {age:.0} s, {state}, role {role}, application '{application}', {words}").trim_end_matches(", ").to_owned()
