@@ -67,7 +67,7 @@ impl Earlier {
         sorted.sort_by_key(|(key, _)| **key);
         for (key, total) in sorted {
             let group = groups.entry(format!("{}/{}/{}", key.role, key.database, u8::from(key.top))).or_default();
-            group.push_str(&format!("{:x} {} {:.0};", key.query as u64, total.calls, total.ms));
+            group.push_str(&format!("{:x} {} {:.2};", key.query as u64, total.calls, total.ms));
         }
         json!({ "began": self.began.map(|began| began.to_string()), "floor": self.floor, "totals": groups })
     }
