@@ -101,6 +101,12 @@ fn word(status: Status, colour: bool) -> String {
     if colour { format!("\x1b[{code}m{name}\x1b[0m") } else { name }
 }
 
+/// `1 proof`, `2 proofs`; `what` takes its plural with an s.
+pub fn counted(count: impl TryInto<u64>, what: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// 1536 as `1.5 KiB`.
 pub fn human_bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];

@@ -10,6 +10,7 @@ use crate::write::{Layers, Packing};
 use jiff::Timestamp;
 use ml_common::exit::Exit;
 use ml_common::files::{self, NewFile};
+use ml_common::people::counted;
 use ml_common::people::{self, human_bytes};
 use ml_common::record::{Status, Step, timestamp};
 use ml_common::stage::{Done, Stage};
@@ -69,7 +70,8 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     warn(stage, &order.choice, &packed, &mut done);
     report(stage, &manifest, &order.place, &packed, began);
     let count = files_in(&manifest);
-    done.summary = format!("{}: {count} files, {}, {} packed, verified", manifest.file, human_bytes(packed.bytes), human_bytes(bytes));
+    done.summary =
+        format!("{}: {}, {}, {} packed, verified", manifest.file, counted(count, "file"), human_bytes(packed.bytes), human_bytes(bytes));
     if let Some(folder) = &order.folder {
         let removed = folder.tidy(stage, None, &mut done)?;
         if removed > 0 {
@@ -132,7 +134,7 @@ fn planned(stage: &Stage, order: &Order, name: &str, mut done: Done) -> Result<D
     let bytes: u64 = order.choice.found.values().filter(|found| found.meta.is_file()).map(|found| found.meta.len()).sum();
     let count = order.choice.found.values().filter(|found| found.meta.is_file()).count();
     let path = order.place.path.display().to_string();
-    let summary = format!("{name}: {count} files, {}", human_bytes(bytes));
+    let summary = format!("{name}: {}, {}", counted(count, "file"), human_bytes(bytes));
     stage.step(
         Status::Planned,
         Step { id: "archive".into(), rows: Some(count as u64), path: Some(path.clone()), summary, ..Step::default() },
@@ -150,7 +152,7 @@ fn verify(stage: &Stage, file: &NewFile, manifest: &Manifest) -> Result<()> {
     let path = file.temporary_path();
     let back = files::sha256(path)?;
     let count = files_in(manifest);
-    let mut summary = format!("{count} files read back as packed");
+    let mut summary = format!("{} read back as packed", counted(count, "file"));
     let mut differences = Vec::new();
     if back != (manifest.sha256.clone(), manifest.bytes) {
         differences.push("its bytes are others than were written".to_owned());
@@ -213,7 +215,7 @@ fn report(stage: &Stage, manifest: &Manifest, place: &Place, packed: &Packed, be
         bytes: Some(manifest.bytes),
         sha256: Some(manifest.sha256.clone()),
         duration_ms: Some(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)),
-        summary: format!("{path}: {} files, {}", files_in(manifest), human_bytes(manifest.bytes)),
+        summary: format!("{path}: {}, {}", counted(files_in(manifest), "file"), human_bytes(manifest.bytes)),
         path: Some(path),
         ..Step::default()
     };

@@ -6,6 +6,7 @@ use crate::guard::{Guard, below};
 use crate::manifest::{Entry, Manifest};
 use crate::read::{self, Item, What};
 use ml_common::files::{self, Hashing};
+use ml_common::people::counted;
 use ml_common::people::{self, human_bytes};
 use ml_common::record::{Status, Step};
 use ml_common::stage::{Done, Stage};
@@ -34,7 +35,7 @@ pub fn act(cli: &Cli, archive: &Path, to: &Path, stage: &Stage) -> Result<Done> 
     in_the_way(&admitted, &to)?;
     let count = admitted.iter().filter(|(item, _)| matches!(item.what, What::File | What::HardLink)).count() as u64;
     let bytes: u64 = admitted.iter().map(|(item, _)| item.entry.size).sum();
-    let summary = format!("{count} files, {}, from {} to {}", human_bytes(bytes), archive.display(), to.display());
+    let summary = format!("{}, {}, from {} to {}", counted(count, "file"), human_bytes(bytes), archive.display(), to.display());
     let step = Step {
         id: "extract".into(),
         rows: Some(count),

@@ -6,6 +6,7 @@ use crate::manifest::Manifest;
 use crate::read;
 use ml_common::exit::Exit;
 use ml_common::files;
+use ml_common::people::counted;
 use ml_common::people::human_bytes;
 use ml_common::record::{Status, Step};
 use ml_common::stage::{Done, Stage};
@@ -49,7 +50,7 @@ pub fn verify(cli: &Cli, verify: &Verify, stage: &Stage) -> Result<Done> {
     if let Some(failure) = bad {
         return Err(failure);
     }
-    let count = if paths.len() == 1 { "1 archive".to_owned() } else { format!("{} archives", paths.len()) };
+    let count = counted(paths.len(), "archive");
     let mut done = Done::ok(format!("verified {count}{}", if all { "" } else { ", not all of it" }));
     if !all {
         (done.exit, done.status) = (Exit::GENERAL, Some(Status::Warn));
@@ -92,11 +93,17 @@ fn one(path: &Path, identity: Option<&Path>, stage: &Stage) -> Result<How> {
     let count = entries.iter().filter(|entry| entry.kind == "file").count() as u64;
     match manifest {
         Some(manifest) => match manifest.differences(&entries).as_slice() {
-            [] => Ok(How { whole: true, said: format!("{count} files as its manifest says"), hint: "", bytes, files: Some(count) }),
+            [] => Ok(How {
+                whole: true,
+                said: format!("{} as its manifest says", counted(count, "file")),
+                hint: "",
+                bytes,
+                files: Some(count),
+            }),
             differences => bad(format!("does not hold what its manifest says: {}", differences.join("; "))),
         },
         None => {
-            let said = format!("{count} files can be read to the end; there is no manifest to compare them with");
+            let said = format!("{} read to the end; there is no manifest to compare with", counted(count, "file"));
             Ok(How { whole: false, said, hint: "look for the manifest that was made with it", bytes, files: Some(count) })
         }
     }

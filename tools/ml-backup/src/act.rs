@@ -13,6 +13,7 @@ use crate::tidy;
 use jiff::Timestamp;
 use ml_common::exit::Exit;
 use ml_common::files;
+use ml_common::people::counted;
 use ml_common::people::human_bytes;
 use ml_common::record::{Status, Step, timestamp};
 use ml_common::stage::{Done, Stage};
@@ -119,7 +120,13 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     if let Some(failure) = pointer {
         unpointed(stage, failure, &mut done);
     }
-    done.summary = format!("{}: {} tables, {} rows, {}, verified", manifest.file, manifest.tables.len(), manifest.rows, human_bytes(bytes));
+    done.summary = format!(
+        "{}: {}, {}, {}, verified",
+        manifest.file,
+        counted(manifest.tables.len(), "table"),
+        counted(manifest.rows, "row"),
+        human_bytes(bytes)
+    );
     if let Some(why) = &manifest.fallback {
         done.summary.push_str(&format!("; by stock pg_dump, on one core: {why}"));
     }
@@ -154,7 +161,7 @@ fn report(stage: &Stage, manifest: &Manifest, place: &Place) {
         bytes: Some(manifest.bytes),
         sha256: Some(manifest.sha256.clone()),
         duration_ms: Some(u64::try_from(took).unwrap_or_default()),
-        summary: format!("{path}: {} rows, {}", manifest.rows, human_bytes(manifest.bytes)),
+        summary: format!("{path}: {}, {}", counted(manifest.rows, "row"), human_bytes(manifest.bytes)),
         path: Some(path),
         ..Step::default()
     };

@@ -3,6 +3,7 @@
 use crate::make::{By, Made, Means};
 use crate::sealing::{Sealed, Written};
 use ml_common::files;
+use ml_common::people::counted;
 use ml_common::record::{Status, Step};
 use ml_common::{Class, Failure, Result, people};
 use ml_dump::archive::Archive;
@@ -51,7 +52,8 @@ pub fn verified(means: &Means<'_>, made: &Made) -> Result<Verified> {
     if differences.is_empty() {
         let how = if matches!(made.by, By::Parallel(..)) { "copied" } else { "counted" };
         let read = if matches!(made.written, Written::Sealed(_)) { "read before they were encrypted," } else { "read back" };
-        let summary = format!("{} rows of {} tables {read} as {how}", verified.tally.rows(), verified.tally.tables.len());
+        let summary =
+            format!("{} of {} {read} as {how}", counted(verified.tally.rows(), "row"), counted(verified.tally.tables.len(), "table"));
         means.stage.step(Status::Ok, Step { summary, ..step });
         return Ok(verified);
     }

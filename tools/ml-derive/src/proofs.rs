@@ -34,11 +34,6 @@ pub fn rule(proof: &str) -> &'static str {
     }
 }
 
-/// `1 proof`, `2 proofs`.
-pub fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
 /// The height of a well-formed D-proof: that of its tree, and so of its graph.
 pub fn height(proof: &str) -> u32 {
     let mut heights: Vec<u32> = Vec::new();

@@ -1,6 +1,6 @@
 //! What becomes of a call when some of the proofs that it is given do not prove what they should.
 
-use crate::proofs::counted;
+use ml_common::people::counted;
 use ml_common::record::Check;
 use ml_common::stage::{Done, Output, Stage};
 use ml_common::{Class, Exit, Failure, Result, Status};

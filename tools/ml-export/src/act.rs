@@ -6,6 +6,7 @@ use crate::plan::{Asked, Goal, Plan, To, plan};
 use crate::session;
 use crate::stream;
 use crate::table::joined;
+use ml_common::people::counted;
 use ml_common::record::Step;
 use ml_common::stage::{Done, Output, Stage};
 use ml_common::{Class, Failure, OrFail, Result, Status, pg};
@@ -133,5 +134,5 @@ fn planned(stage: &Stage, plan: &Plan, shape: &Shape, tables: &[&str], client: &
         Goal::Folder(folder) => format!(" to {}", folder.display()),
         _ => String::new(),
     };
-    Ok(Done { status: Some(Status::Planned), ..Done::ok(format!("{} tables would be exported{place}", tables.len())) })
+    Ok(Done { status: Some(Status::Planned), ..Done::ok(format!("{} would be exported{place}", counted(tables.len(), "table"))) })
 }

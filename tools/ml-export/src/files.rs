@@ -7,6 +7,7 @@ use crate::session::Snapshot;
 use crate::sink::{Sink, Written, publish};
 use crate::table::{self, Table};
 use ml_common::files::name_stamp;
+use ml_common::people::counted;
 use ml_common::people::{human_bytes, progress};
 use ml_common::record::{Step, ascii};
 use ml_common::stage::Done;
@@ -98,7 +99,7 @@ pub fn folder(
         bytes: Some(file.bytes),
         path: Some(path.display().to_string()),
         sha256: Some(file.sha256.clone()),
-        summary: format!("{} tables in {}", exported.len(), path.display()),
+        summary: format!("{} in {}", counted(exported.len(), "table"), path.display()),
         ..Step::default()
     };
     files.push(file);
@@ -165,7 +166,7 @@ fn tell(source: &Source<'_>, done: &Exported) {
             path: Some(done.path.clone()),
             sha256: Some(done.sha256.clone()),
             duration_ms: Some(done.duration_ms),
-            summary: format!("{} rows, {}, {}", done.rows, human_bytes(done.bytes), done.path),
+            summary: format!("{}, {}, {}", counted(done.rows, "row"), human_bytes(done.bytes), done.path),
             ..Step::default()
         },
     );
@@ -175,8 +176,8 @@ fn done(exported: &[Exported], place: &str) -> Done {
     let rows: u64 = exported.iter().map(|done| done.rows).sum();
     let bytes: u64 = exported.iter().map(|done| done.bytes).sum();
     let what = match exported {
-        [one] => format!("{} with {rows} rows", one.table.name),
-        many => format!("{} tables with {rows} rows", many.len()),
+        [one] => format!("{} with {}", one.table.name, counted(rows, "row")),
+        many => format!("{} tables with {}", many.len(), counted(rows, "row")),
     };
     Done::ok(format!("{what} exported to {place}")).metric("rows", rows).metric("bytes", bytes).metric("tables", exported.len())
 }

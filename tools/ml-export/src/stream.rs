@@ -4,6 +4,7 @@ use crate::act::Source;
 use crate::encode;
 use crate::table;
 use ml_common::files::storage;
+use ml_common::people::counted;
 use ml_common::record::{MAX_PROOF_BYTES, Statement};
 use ml_common::stage::{Done, Stage};
 use ml_common::{Class, Failure, Result, Status};
@@ -51,7 +52,7 @@ pub fn raw(source: &Source<'_>, tx: &mut Transaction<'_>, tables: &[&str]) -> Re
     source.stage.out().flush();
     match full(source.stage) {
         Some(failure) => Err(failure),
-        None => Ok(Done::ok(format!("{rows} rows")).metric("rows", rows)),
+        None => Ok(Done::ok(counted(rows, "row")).metric("rows", rows)),
     }
 }
 
@@ -90,7 +91,7 @@ pub fn records(source: &Source<'_>, tx: &mut Transaction<'_>) -> Result<Done> {
     match (read, closed(stage)) {
         (Err(_), Some(done)) => Ok(done),
         (Err(failure), None) => Err(failure),
-        (Ok(()), _) => Ok(Done::ok(format!("{count} statements")).metric("rows", count)),
+        (Ok(()), _) => Ok(Done::ok(counted(count, "statement")).metric("rows", count)),
     }
 }
 

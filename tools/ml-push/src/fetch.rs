@@ -6,6 +6,7 @@ use crate::files::{Head, is_plain};
 use crate::retention::patterns;
 use crate::store::{self, Store, There};
 use ml_common::files::{self, Hashing, NewFile};
+use ml_common::people::counted;
 use ml_common::people::human_bytes;
 use ml_common::record::{Status, Step};
 use ml_common::stage::{Done, Stage};
@@ -167,7 +168,7 @@ impl Fetch<'_> {
             last = path;
             self.stage.step(Status::Ok, step);
         }
-        let mut done = Done::ok(format!("{} from {}, {count} files, {}", last.display(), self.shown, human_bytes(bytes)));
+        let mut done = Done::ok(format!("{} from {}, {}, {}", last.display(), self.shown, counted(count, "file"), human_bytes(bytes)));
         if checked {
             done.summary.push_str(", as its manifest says");
         } else {

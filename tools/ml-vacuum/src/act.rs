@@ -7,6 +7,7 @@ use crate::prune::{self, Pruner};
 use crate::sessions::Holder;
 use crate::tables::{self, Table};
 use crate::vacuum::{self, Vacuumed};
+use ml_common::people::counted;
 use ml_common::people::{human_bytes, progress};
 use ml_common::record::Step;
 use ml_common::stage::{Done, Stage};
@@ -114,7 +115,7 @@ fn vacuum_all(stage: &Stage, client: &mut Client, shape: &Shape, tally: &mut Tal
     if stage.dry_run {
         tables.iter().filter(|table| table.permitted).for_each(|table| vacuum::planned(stage, table));
         tally.vacuumed = tables.iter().filter(|table| table.permitted).count() as u64;
-        tally.said.push(format!("{} tables would be vacuumed", tally.vacuumed));
+        tally.said.push(format!("{} would be vacuumed", counted(tally.vacuumed, "table")));
         return Ok(());
     }
     // VACUUM takes as long as it takes; what ends it is a signal.
@@ -136,7 +137,7 @@ fn vacuum_all(stage: &Stage, client: &mut Client, shape: &Shape, tally: &mut Tal
     }
     bar.finish_and_clear();
     tally.warned |= !tables.is_empty() && tables.iter().all(|table| !table.permitted);
-    tally.said.push(format!("{} of {} tables vacuumed, {} freed", tally.vacuumed, tables.len(), human_bytes(tally.freed)));
+    tally.said.push(format!("{} of {} vacuumed, {} freed", tally.vacuumed, counted(tables.len(), "table"), human_bytes(tally.freed)));
     if dead > 0
         && let Some((status, check)) = horizon::look(client, dead)?
     {

@@ -2,6 +2,7 @@
 
 use super::Means;
 use super::file::{Finding, Looked};
+use ml_common::people::counted;
 use ml_common::signal::Cancel;
 use ml_common::{Class, Failure, Result, people};
 use ml_dump::layers::{Form, Layers};
@@ -73,7 +74,7 @@ pub fn alone(means: &Means<'_>, path: &Path, looked: &mut Looked) -> Result<()> 
         Form::Custom => archive(means, path, &layers, &BTreeMap::new()).map(|found| {
             let by_itself = if found.compression == "gzip" { "" } else { unsure };
             looked.rows = Some(found.tally.rows());
-            format!("read to its end, {} tables; what it should hold is not known{by_itself}", found.tally.tables.len())
+            format!("read to its end, {}; what it should hold is not known{by_itself}", counted(found.tally.tables.len(), "table"))
         }),
         Form::Tar if !layers.is_bare() => {
             let read = layers.open().and_then(|bytes| drained(bytes, path));
@@ -82,7 +83,7 @@ pub fn alone(means: &Means<'_>, path: &Path, looked: &mut Looked) -> Result<()> 
         Form::Tar | Form::Folder => with_pg_restore(means, path, &layers).map(|tally| {
             looked.rows = Some(tally.rows());
             // The files of a folder are gzip each, unless somebody wanted otherwise.
-            format!("read to its end with pg_restore, {} tables; what it should hold is not known{unsure}", tally.tables.len())
+            format!("read to its end with pg_restore, {}; what it should hold is not known{unsure}", counted(tally.tables.len(), "table"))
         }),
         Form::Plain => {
             let read = layers.open().and_then(|bytes| plain::read(bytes, path));

@@ -8,6 +8,7 @@ use crate::cli::Verify;
 use crate::folder;
 use file::{Finding, Looked};
 use ml_common::exit::Exit;
+use ml_common::people::counted;
 use ml_common::record::{Status, Step};
 use ml_common::stage::{Done, Stage};
 use ml_common::{Class, Failure, Result};
@@ -54,7 +55,7 @@ pub fn act(verify: &Verify, via: Via, stage: &Stage) -> Result<Done> {
             let summary = format!("would read {shown}");
             stage.step(Status::Planned, Step { id: "verify".into(), path: Some(shown), summary, ..Step::default() });
         }
-        return Ok(Done { status: Some(Status::Planned), ..Done::ok(format!("would verify {}", counted(paths.len()))) });
+        return Ok(Done { status: Some(Status::Planned), ..Done::ok(format!("would verify {}", counted(paths.len(), "backup"))) });
     }
     let identity = verify.identity.clone().or_else(|| stage.settings.path_if_set("BACKUP_AGE_IDENTITY_FILE"));
     let means = Means { stage, identity, via };
@@ -138,7 +139,7 @@ impl Told {
         match (self.bad, self.doubt) {
             (Some(bad), _) => Err(Failure::new(Class::Storage, format!("a backup is not as it should be: {bad}")).hint(file::BAD)),
             (None, Some(doubt)) => Ok(Done { exit: Exit::GENERAL, status: Some(Status::Warn), ..Done::ok(doubt) }),
-            (None, None) => Ok(Done::ok(format!("{} verified", counted(files)))),
+            (None, None) => Ok(Done::ok(format!("{} verified", counted(files, "backup")))),
         }
     }
 }
@@ -148,10 +149,6 @@ fn without_companions(paths: Vec<PathBuf>) -> Vec<PathBuf> {
     let of = |path: &PathBuf| Some(path.with_file_name(folder::dump_of(path.file_name()?.to_str()?)?));
     let belongs = |path: &PathBuf| of(path).is_some_and(|dump| paths.contains(&dump));
     paths.iter().filter(|path| !belongs(path)).cloned().collect()
-}
-
-fn counted(files: usize) -> String {
-    if files == 1 { "1 backup".into() } else { format!("{files} backups") }
 }
 
 fn step(id: &str, path: &Path, findings: &[Finding], well: String) -> Step {

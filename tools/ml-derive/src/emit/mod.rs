@@ -4,9 +4,9 @@ mod write;
 
 use crate::cli::Cli;
 use crate::given::{Claim, LIMITS, Statements};
-use crate::proofs::counted;
 use crate::refused::Refused;
 use clap::ValueEnum;
+use ml_common::people::counted;
 use ml_common::record;
 use ml_common::stage::{Done, Stage};
 use ml_common::{Class, Failure, Result, Status};

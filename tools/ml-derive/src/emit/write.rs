@@ -1,9 +1,9 @@
 //! The files: which there are, in which order they appear, and the records that tell of them.
 
 use super::{Format, Wish, failure};
-use crate::proofs::counted;
 use clap::ValueEnum;
 use ml_common::files::{self, Hashing, NewFile, name_stamp};
+use ml_common::people::counted;
 use ml_common::record::Step;
 use ml_common::stage::Stage;
 use ml_common::{Result, Status};

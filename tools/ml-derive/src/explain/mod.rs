@@ -5,7 +5,7 @@ mod text;
 use crate::axioms;
 use crate::cli::Cli;
 use crate::given::Statements;
-use crate::proofs::counted;
+use ml_common::people::counted;
 use ml_common::people::printable;
 use ml_common::pg;
 use ml_common::record::{Map, Record, Step};

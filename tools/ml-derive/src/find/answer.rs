@@ -1,7 +1,8 @@
 //! Answers, and how they are told.
 
 use super::Asked;
-use crate::proofs::{counted, height, rule};
+use crate::proofs::{height, rule};
+use ml_common::people::counted;
 use ml_common::record::{Check, MAX_PROOF_BYTES, Map, Statement};
 use ml_common::stage::{Done, Output, Stage};
 use ml_common::{Class, Failure, Result, Status};

@@ -8,6 +8,7 @@ use super::{Derived, Ledger, report_refused};
 use crate::engine::rank;
 use crate::proofs::rule;
 use ml_common::files::hex;
+use ml_common::people::counted;
 use ml_common::record::{Map, Step};
 use ml_common::stage::Stage;
 use ml_common::{Class, Failure, Result, Status, pg};
@@ -177,13 +178,13 @@ fn block_step(stage: &Stage, outcome: Outcome, block: Option<&Block>, began: Ins
     step.metrics = Map::from([("statements".into(), outcome.new_statements.into())]);
     match block {
         Some(block) => {
-            step.summary = format!("block {} seals {} statements", block.number, block.statements.len());
+            step.summary = format!("block {} seals {}", block.number, counted(block.statements.len(), "statement"));
             step.metrics.insert("block".into(), block.number.into());
             step.labels.insert("merkle_root".into(), block.merkle_root.as_str().into());
             stage.step(Status::Ok, step);
         }
         None if outcome.new_statements > 0 => {
-            step.summary = format!("a block would seal {} statements", outcome.new_statements);
+            step.summary = format!("a block would seal {}", counted(outcome.new_statements, "statement"));
             stage.step(Status::Planned, step);
         }
         None => {

@@ -11,7 +11,7 @@ use crate::engine::exhaustive::Part;
 use crate::engine::length::Counts;
 use crate::exhaustive::journal::{Found, counted_from_1};
 use crate::exhaustive::write::shown;
-use crate::proofs::counted;
+use ml_common::people::counted;
 use ml_common::record::Step;
 use ml_common::{Class, Failure, Result, Status};
 use rayon::prelude::*;

@@ -15,7 +15,7 @@ use crate::exhaustive::journal::{Found, counted_from_1};
 use crate::exhaustive::run::{self, Made as Told};
 use crate::exhaustive::step;
 use crate::exhaustive::write::shown;
-use crate::proofs::counted;
+use ml_common::people::counted;
 use ml_common::record::Step;
 use ml_common::{Class, Failure, Result, Status};
 use std::collections::BTreeSet;

@@ -11,7 +11,7 @@ use super::{What, Work};
 use crate::cli::Cli;
 use crate::engine::exhaustive::Part;
 use crate::exhaustive::write::shown;
-use crate::proofs::counted;
+use ml_common::people::counted;
 use ml_common::record::Step;
 use ml_common::stage::{Done, Stage};
 use ml_common::{Class, Failure, Result, Status};

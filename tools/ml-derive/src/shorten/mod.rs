@@ -6,9 +6,10 @@ mod shortener;
 
 use crate::cli::Cli;
 use crate::given::{LIMITS, Statements};
-use crate::proofs::{counted, rule};
+use crate::proofs::rule;
 use crate::refused::Refused;
 use ml_common::people;
+use ml_common::people::counted;
 use ml_common::record::{MAX_PROOF_BYTES, Statement};
 use ml_common::stage::{Done, Output, Stage};
 use ml_common::{Class, Failure, Result, Status};

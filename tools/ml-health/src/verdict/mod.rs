@@ -38,8 +38,4 @@ fn not_above(finding: Finding, value: f64, (warn, crit): (f64, Option<f64>), hin
     Finding { status: Some(status), warn: Some(whole(warn)), crit: crit.map(whole), hint, ..finding }
 }
 
-/// `1 proof`, `2 proofs`.
-fn counted(count: u64, one: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{count} {one}{s}")
-}
+pub use ml_common::people::counted;

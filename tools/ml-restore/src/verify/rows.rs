@@ -4,6 +4,7 @@ use super::fingerprints::{self, Found};
 use super::{Expected, Outcome, Roots, Verdict, skipped, tell};
 use crate::server::Server;
 use ml_common::Result;
+use ml_common::people::counted;
 use ml_common::stage::Stage;
 use ml_dump::manifest::TableData;
 use ml_dump::tables;
@@ -48,7 +49,7 @@ pub(super) fn counts(stage: &Stage, expected: &Expected<'_>, mut found: ml_dump:
     }
     let differences = expected.tally.differences(&found);
     let summary = match differences.first() {
-        None => format!("{rows} rows in {count} tables, as backed up"),
+        None => format!("{} in {}, as backed up", counted(rows, "row"), counted(count, "table")),
         Some(first) => format!("{} of {count} tables are not as backed up: {first}", differences.len()),
     };
     let metrics = [("rows", rows.into()), ("tables", count.into()), ("large_objects", found.large_objects.into())];
@@ -57,7 +58,7 @@ pub(super) fn counts(stage: &Stage, expected: &Expected<'_>, mut found: ml_dump:
     let bad = tell(stage, verdict, outcome, &metrics);
     verdict.rows_wrong |= bad;
     (verdict.rows, verdict.tables) = (rows, count as u64);
-    verdict.told.push(format!("{count} tables, {rows} rows"));
+    verdict.told.push(format!("{}, {}", counted(count, "table"), counted(rows, "row")));
 }
 
 fn compare(
