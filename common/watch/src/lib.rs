@@ -1,5 +1,6 @@
 //! What watching and alerting share: expressions and thresholds, configuration files whose mistakes are told with their place, state files, and trends.
 
-pub mod exposition;
-pub mod trend;
-pub mod uptime;
+pub mod expr;
+pub mod near;
+pub mod threshold;
+pub mod units;
