@@ -1,5 +1,9 @@
 //! Redis with an end to every wait: the few things that the tools ask of the queue's server.
 
+mod waiting;
+
+pub use waiting::{Waiting, is_denied};
+
 use crate::deadline::within;
 use crate::{Class, Failure, Result};
 use redis::{ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError, ServerErrorKind};

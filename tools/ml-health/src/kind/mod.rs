@@ -5,6 +5,7 @@ mod args;
 mod postgres;
 #[cfg(all(test, unix))]
 pub mod probing;
+mod redis;
 mod sample;
 
 pub use args::{Arg, Args, Param, ParamKind};
@@ -19,7 +20,7 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// All kinds, in the order of the manual (docs/profiles.md is generated from them).
-pub const KINDS: &[&Kind] = &[&postgres::KIND];
+pub const KINDS: &[&Kind] = &[&postgres::KIND, &redis::KIND];
 
 /// The kind of that name.
 pub fn find(name: &str) -> Option<&'static Kind> {
