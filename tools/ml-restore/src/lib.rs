@@ -20,6 +20,7 @@ mod cluster;
 mod drill;
 mod drop_old;
 mod facts;
+mod globals;
 mod load;
 mod part;
 mod pieces;

@@ -4,6 +4,7 @@ use crate::check_command;
 use crate::cli::Cli;
 use crate::cluster::{self, Cluster};
 use crate::drill::Drill;
+use crate::globals;
 use crate::load::{How, Load};
 use crate::part::Part;
 use crate::plan;
@@ -18,7 +19,7 @@ use ml_common::record::{Status, Step};
 use ml_common::stage::{Done, Stage};
 use ml_common::{Class, Failure, Result};
 use ml_dump::contents::Contents;
-use ml_dump::{Programs, Properties, failed, quoted};
+use ml_dump::{Programs, Properties};
 use postgres::Client;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
@@ -57,7 +58,7 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     let contents = if source.manifest.is_none() { Some(source.read(&programs, jobs(cli), &stage.cancel)?) } else { None };
     source.report(stage, contents.as_ref(), began);
     match &cluster {
-        Some(_) => roles(&mut client, &source)?,
+        Some(_) => globals::replay(stage, &mut client, &source, &plan::roles(&source.archive))?,
         None => drop_stale(stage, &server, &mut client)?,
     }
     room(cli, &server, &mut client, &source, contents.as_ref())?;
@@ -105,18 +106,6 @@ fn private<'a>(stage: &Stage, found: &'a [Programs], source: &Source, root: Opti
     let summary = format!("a private server of PostgreSQL {}", programs.version);
     stage.step(Status::Ok, Step { id: "cluster".into(), summary, duration_ms: Some(millis(began)), ..Step::default() });
     Ok(cluster)
-}
-
-/// The roles that the dump's policies and rights name, which a new server does not have.
-fn roles(client: &mut Client, source: &Source) -> Result<()> {
-    for role in plan::roles(&source.archive) {
-        let there =
-            client.query_opt("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", &[&role]).map_err(failed("looking up roles"))?;
-        if there.is_none() {
-            client.batch_execute(&format!("CREATE ROLE {}", quoted(&role))).map_err(failed(format_args!("making the role {role}")))?;
-        }
-    }
-    Ok(())
 }
 
 fn skipped(stage: &Stage, why: &str) -> Done {

@@ -118,6 +118,7 @@ fn root() -> TempDir {
 fn a_private_server_has_the_roles_that_policies_name() {
     let db = Cluster::shared().database("private");
     let role = Cluster::shared().role("only here", "");
+    Cluster::shared().superuser("postgres").batch_execute(&format!("ALTER ROLE {} SET search_path TO 'of the role'", role.name)).unwrap();
     ml_tests::ledger::second_generation(&mut db.client());
     let policy = format!("ALTER TABLE theories ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON theories TO {}, ml USING (true)", role.name);
     db.client().batch_execute(&policy).unwrap();
@@ -125,8 +126,14 @@ fn a_private_server_has_the_roles_that_policies_name() {
     let root = root();
     let flag = format!("--cluster={}", root.path().display());
     // No server is named: none is needed.
-    let out = Tool::new("ml-restore").env("SYSTEM", &sample.system).args(["--scratch", &flag]).arg(&sample.dump).run().expect_code(0);
+    let bin = Cluster::shared().bin().display().to_string();
+    let command = format!("{bin}/psql -XAtc \"SELECT rolconfig FROM pg_roles WHERE rolname = '{}'\"", role.name.trim_matches('"'));
+    let drill = Tool::new("ml-restore").env("SYSTEM", &sample.system).args(["--scratch", &flag, "--check-command", &command]);
+    let out = drill.arg(&sample.dump).run().expect_code(0);
     assert_eq!(out.record("check", "verify.chain")["status"], "ok");
+    // With its settings, from the file of globals beside the dump.
+    let said = out.record("check", "check-command")["summary"].as_str().unwrap().to_owned();
+    assert!(said.contains("of the role"), "{said}");
     assert_eq!(drill_folders(root.path()), Vec::<PathBuf>::new());
 }
 
