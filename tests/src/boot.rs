@@ -4,7 +4,7 @@ use crate::guard::Guard;
 use postgres::{Client, Config, NoTls};
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, chown};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -112,6 +112,29 @@ pub fn boot(dir: &Path, bin: PathBuf, settings: &str) -> (Access, Child) {
     let owner = format!("CREATE ROLE ml LOGIN CREATEDB PASSWORD '{}'", access.password);
     superuser.batch_execute(&owner).expect("the role ml is made");
     (access, child)
+}
+
+/// Copies the cluster of `primary` into the empty folder `dir` and starts it as a standby that streams from there.
+pub fn boot_standby(dir: &Path, primary: &Access) -> (Access, Child) {
+    let user = service_user();
+    for name in ["data", "s"] {
+        fs::create_dir(dir.join(name)).unwrap();
+        hand_over(&dir.join(name), user);
+    }
+    // pg_basebackup takes a folder as it is, and the server takes only a private one.
+    fs::set_permissions(dir.join("data"), fs::Permissions::from_mode(0o700)).unwrap();
+    let mut copy = Command::new(primary.bin.join("pg_basebackup"));
+    unprivileged(&mut copy, user, dir).env("PGPASSWORD", &primary.password).args([
+        "--host=127.0.0.1",
+        "--checkpoint=fast",
+        "--no-sync",
+        "-R",
+    ]);
+    copy.args(["--port", &primary.port.to_string(), "--username", SUPERUSER]).arg("-D").arg(dir.join("data"));
+    let output = copy.output().expect("pg_basebackup starts");
+    assert!(output.status.success(), "pg_basebackup failed: {}", String::from_utf8_lossy(&output.stderr));
+    let (port, child) = start(dir, &primary.bin);
+    (Access { dir: dir.to_owned(), port, ..primary.clone() }, child)
 }
 
 /// Starts the server of `dir` on a free port and waits until it answers. Another program may take the port first: then on the next one.

@@ -41,12 +41,21 @@ impl Cluster {
 
     /// The same with further lines of `postgresql.conf`, such as `wal_level = logical`; what the kit gives on the command line wins.
     pub fn private_with(bin: PathBuf, settings: &str) -> Cluster {
+        Cluster::of_our_own(|dir| boot::boot(dir, bin, settings))
+    }
+
+    /// A standby of this cluster, which streams from it; it ends on drop, and should end first.
+    pub fn standby(&self) -> Cluster {
+        Cluster::of_our_own(|dir| boot::boot_standby(dir, &self.access))
+    }
+
+    fn of_our_own(boot: impl FnOnce(&Path) -> (Access, Child)) -> Cluster {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = PathBuf::from(format!("/var/tmp/mlt-{}-{count}", folder_key(std::process::id())));
         make_folder(&dir);
         let guard = boot::guard(&dir);
-        let (access, child) = boot::boot(&dir, bin, settings);
+        let (access, child) = boot(&dir);
         Cluster { access, own: Some((child, Some(guard))) }
     }
 

@@ -5,6 +5,7 @@ use super::session::{Db, Trouble, cell};
 use super::{EVIDENCE, GRANT_STATS, optional};
 use crate::verdict::postgres::{Session, session_row};
 use ml_common::Result;
+use ml_common::people::counted;
 
 /// Sessions against the limit.
 pub(super) const CONNECTIONS: View = View {
@@ -101,8 +102,7 @@ pub(super) fn connections(db: &mut Db) -> Result<Sample, Trouble> {
 
 /// `3 sessions cannot be looked into: GRANT ...`.
 pub(super) fn hidden_sessions(count: i64) -> String {
-    let sessions = if count == 1 { "1 session".to_owned() } else { format!("{count} sessions") };
-    format!("{sessions} of others cannot be looked into: {GRANT_STATS}")
+    format!("{} of others cannot be looked into: {GRANT_STATS}", counted(count, "session"))
 }
 
 /// Two digits after the point are enough for people, and JSON stays readable.
@@ -172,8 +172,7 @@ fn longest(busy: &[Busy], hidden: i64, above: f64, metric: &str, what: &str, lon
     let over: Vec<&Busy> = busy.iter().filter(|busy| busy.session.age > above).collect();
     let note = match busy.len() {
         0 => format!("no {what}"),
-        1 => format!("1 {what}, {longest} {longest_time:.0} s"),
-        count => format!("{count} {what}s, {longest} {longest_time:.0} s"),
+        count => format!("{}, {longest} {longest_time:.0} s", counted(count, what)),
     };
     let rows = over.iter().take(EVIDENCE).map(|busy| session_row(&busy.session)).collect();
     let hidden = (hidden > 0).then(|| hidden_sessions(hidden));

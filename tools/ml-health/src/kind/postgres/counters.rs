@@ -5,7 +5,7 @@ use super::activity::rounded;
 use super::optional;
 use super::session::{Db, Trouble, cell};
 use ml_common::Result;
-use ml_common::people::human_bytes;
+use ml_common::people::{counted, human_bytes};
 use std::time::Instant;
 
 /// The session itself.
@@ -116,7 +116,7 @@ pub(super) fn deadlocks(db: &mut Db, args: &Args) -> Result<Sample, Trouble> {
     for (index, (name, _)) in NAMES.iter().enumerate() {
         sample = sample.with(name, cell::<i64>(&row, index)?);
     }
-    sample.note = format!("{} deadlocks since the statistics were reset", cell::<i64>(&row, 0)?);
+    sample.note = format!("{} since the statistics were reset", counted(cell::<i64>(&row, 0)?, "deadlock"));
     Ok(sample)
 }
 

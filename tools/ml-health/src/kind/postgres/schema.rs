@@ -3,6 +3,7 @@
 use super::super::{Args, Metric, Param, ParamKind, Sample, Unseen, View};
 use super::session::{Db, Trouble, cell};
 use super::{EVIDENCE, optional};
+use ml_common::people::{counted, human_bytes};
 use ml_common::{Class, Failure, Result};
 use ml_ledger::shape::quote;
 use postgres::types::Type;
@@ -84,8 +85,7 @@ pub(super) fn primary_keys(db: &mut Db, args: &Args) -> Result<Sample, Trouble> 
     }
     sample.note = match count {
         0 => "every table has a primary key".into(),
-        1 => "1 table has no primary key".into(),
-        _ => format!("{count} tables have no primary key"),
+        _ => format!("{} without a primary key", counted(count, "table")),
     };
     Ok(sample.with("count", count))
 }
@@ -105,7 +105,7 @@ pub(super) fn invalid_indexes(db: &mut Db) -> Result<Sample, Trouble> {
         let (index, table, bytes): (String, String, i64) = (cell(row, 0)?, cell(row, 1)?, cell(row, 2)?);
         count += 1;
         if rows.len() < EVIDENCE {
-            rows.push(format!("{index} on {table}: {}", ml_common::people::human_bytes(bytes.unsigned_abs())));
+            rows.push(format!("{index} on {table}: {}", human_bytes(bytes.unsigned_abs())));
         }
     }
     let building: i64 = if count > 0 { cell(&db.row("looking for indexes that are being built", BUILDING, &[])?, 0)? } else { 0 };
@@ -115,8 +115,8 @@ pub(super) fn invalid_indexes(db: &mut Db) -> Result<Sample, Trouble> {
     }
     let note = match count {
         0 => "every index is valid".into(),
-        1 => "1 index is invalid".into(),
-        _ => format!("{count} indexes are invalid"),
+        1 => "1 invalid index".into(),
+        _ => format!("{count} invalid indexes"),
     };
     Ok(Sample { rows, note, ..Sample::default() }.with("count", count))
 }
@@ -167,7 +167,7 @@ fn present(wanted: &[String], there: &[There]) -> Sample {
     rows.truncate(EVIDENCE);
     let note = match missing.as_slice() {
         [] if hidden.is_some() => "not all tables may be looked for".into(),
-        [] => format!("all {} tables are there", wanted.len()),
+        [] => format!("{} there, as required", counted(wanted.len(), "table")),
         names => format!("missing: {}", names.join(", ")),
     };
     Sample { rows, note, hidden, ..Sample::default() }
@@ -198,7 +198,7 @@ pub(super) fn migrations(db: &mut Db, args: &Args) -> Result<Sample, Trouble> {
     let note = match (applied, expected) {
         (None, _) => format!("there is no table {table}"),
         (_, Some(expected)) => format!("{count} of {expected} migrations applied"),
-        _ => format!("{count} migrations applied"),
+        _ => format!("{} applied", counted(count, "migration")),
     };
     let sample = Sample { note, ..Sample::default() }.with("applied", count).with("present", applied.is_some());
     Ok(match expected {

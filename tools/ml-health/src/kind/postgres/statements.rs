@@ -9,6 +9,7 @@ use super::{EVIDENCE, GRANT_STATS, optional};
 use earlier::{Earlier, Key, Spent, Total};
 use jiff::Timestamp;
 use ml_common::Result;
+use ml_common::people::counted;
 use postgres::types::Type;
 use std::collections::HashMap;
 
@@ -195,8 +196,8 @@ fn row(spent: &Spent, all: f64, words: Option<&[String; 3]>) -> String {
         None => format!("role {}, database {}", spent.key.role, spent.key.database),
     };
     let text = words.map(|words| words[2].as_str()).filter(|text| !text.is_empty()).map_or(String::new(), |text| format!(": {text}"));
-    let (query, calls, ms) = (spent.key.query, spent.calls.round(), rounded(spent.mean()));
-    format!("queryid {query}, {of}: {calls} calls, {ms} ms each, {share} % of the time{text}")
+    let (query, calls, ms) = (spent.key.query, counted(spent.calls.round() as u64, "call"), rounded(spent.mean()));
+    format!("queryid {query}, {of}: {calls}, {ms} ms each, {share} % of the time{text}")
 }
 
 /// The server replaces the constants of most statements; not those of commands such as CREATE ROLE ... PASSWORD '...'. Where a text with

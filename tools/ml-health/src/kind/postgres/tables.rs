@@ -4,7 +4,7 @@ use super::super::{Args, Metric, ParamKind, Sample, Unseen, View};
 use super::activity::rounded;
 use super::session::{Db, Trouble, cell};
 use super::{EVIDENCE, optional};
-use ml_common::people::human_bytes;
+use ml_common::people::{counted, human_bytes};
 use ml_common::{Class, Failure, Result};
 use postgres::types::Type;
 
@@ -76,7 +76,7 @@ fn dead(worst: &[Dead], count: i64, total: i64) -> Sample {
     let Some(most) = worst.first() else {
         return Sample { note: "no dead rows".into(), ..sample }.with("most", 0).with("percent", 0.0).with("table", "");
     };
-    let sample = Sample { note: format!("{} dead rows in all, most in {}: {}", total, most.table, most.dead), ..sample };
+    let sample = Sample { note: format!("{} in all, most in {}: {}", counted(total, "dead row"), most.table, most.dead), ..sample };
     let sample = sample.with("most", most.dead).with("percent", most.percent()).with("table", most.table.as_str());
     match most.vacuumed {
         Some(seconds) => sample.with("vacuum_age", seconds.round()),
@@ -119,13 +119,14 @@ pub(super) fn sizes(db: &mut Db) -> Result<Sample, Trouble> {
     }
     sample = sample.with("largest", largest.0).with("table", largest.1.as_str()).with("count", count).with("locked", locked);
     if locked > 0 {
-        sample.note = format!("{locked} of {count} tables are locked and were not measured");
+        sample.note = format!("{locked} of {} locked and not measured", counted(count, "table"));
         return Ok(sample);
     }
     sample.note = match count {
         0 => "no table".into(),
         _ => format!(
-            "{count} tables, {}; the largest is {} with {}",
+            "{}, {}; the largest is {} with {}",
+            counted(count, "table"),
             human_bytes(total.unsigned_abs()),
             largest.1,
             human_bytes(largest.0.unsigned_abs())

@@ -5,7 +5,7 @@ use super::activity::rounded;
 use super::session::{Db, Trouble, cell};
 use super::{EVIDENCE, GRANT_STATS};
 use ml_common::Result;
-use ml_common::people::human_bytes;
+use ml_common::people::{counted, human_bytes};
 
 /// Standbys, or being one.
 pub(super) const REPLICATION: View = View {
@@ -63,7 +63,7 @@ const OURSELVES: &str = "SELECT r.standby, r.receiving,
 
 /// A base backup is no standby. A receiver of files alone (pg_receivewal) replays nothing.
 const STANDBYS: &str =
-    "SELECT coalesce(application_name, ''), coalesce(client_addr::text, 'socket'), coalesce(state, ''), coalesce(sync_state, ''),
+    "SELECT coalesce(application_name, ''), coalesce(host(client_addr), 'socket'), coalesce(state, ''), coalesce(sync_state, ''),
         pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END,
             coalesce(replay_lsn, flush_lsn))::int8,
         extract(epoch FROM coalesce(replay_lag, flush_lag))::float8, state IS NULL
@@ -104,7 +104,9 @@ pub(super) fn replication(db: &mut Db) -> Result<Sample, Trouble> {
 
 /// `own` is how far a standby itself is behind.
 fn behind(standbys: &[Standby], own: Option<(Option<f64>, Option<i64>)>) -> Sample {
-    let bytes = standbys.iter().filter_map(|standby| standby.bytes).chain(own.and_then(|own| own.1)).max().unwrap_or(0).max(0);
+    // One that has just connected has not said yet how far it is.
+    let known: Option<Vec<i64>> = standbys.iter().map(|standby| standby.bytes).collect();
+    let bytes = known.map(|known| known.into_iter().chain(own.and_then(|own| own.1)).max().unwrap_or(0).max(0));
     // The server forgets the seconds of a standby that has everything and to which nothing is sent.
     let seconds = standbys.iter().map(|standby| standby.seconds.or((standby.bytes == Some(0)).then_some(0.0)));
     let seconds: Option<Vec<f64>> = seconds.chain(own.map(|own| own.0)).collect();
@@ -119,15 +121,18 @@ fn behind(standbys: &[Standby], own: Option<(Option<f64>, Option<i64>)>) -> Samp
         (true, _) => "standby".to_owned(),
         (false, 0) => "no standby".to_owned(),
         (false, 1) => "1 standby".to_owned(),
-        (false, _) => format!("{count} standbys, the slowest"),
+        (false, _) => format!("{}, the slowest", counted(count, "standby")),
     };
-    let note = if own.is_none() && count == 0 { who } else { format!("{who} {} behind", human_bytes(bytes as u64)) };
+    let note = match bytes {
+        Some(bytes) if own.is_some() || count > 0 => format!("{who} {} behind", human_bytes(bytes.unsigned_abs())),
+        _ => who,
+    };
     let sync = standbys.iter().filter(|standby| ["sync", "quorum"].contains(&standby.sync.as_str())).count();
     let sample = Sample { rows: slowest.iter().take(EVIDENCE).map(row).collect(), note, ..Sample::default() }
-        .with("lag_bytes", bytes)
         .with("standbys", count)
         .with("sync", sync)
         .with("standby", own.is_some());
+    let sample = bytes.into_iter().fold(sample, |sample, bytes| sample.with("lag_bytes", bytes));
     match seconds {
         Some(seconds) => sample.with("lag", rounded(seconds.into_iter().fold(0.0, f64::max))),
         None => sample,
@@ -141,7 +146,7 @@ pub(super) fn slots(db: &mut Db) -> Result<Sample, Trouble> {
             coalesce(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn), 0)::int8
         FROM pg_replication_slots ORDER BY 5 DESC"
     );
-    let (mut sample, mut retained, mut inactive, mut lost, mut count) = (Sample::default(), 0i64, 0, 0, 0);
+    let (mut sample, mut retained, mut inactive, mut lost, mut count) = (Sample::default(), 0i64, 0, 0, 0u64);
     for row in &db.rows("asking for the replication slots", &sql, &[])? {
         let (name, kind, active, state): (String, String, bool, String) = (cell(row, 0)?, cell(row, 1)?, cell(row, 2)?, cell(row, 3)?);
         let bytes = cell::<i64>(row, 4)?.max(0);
@@ -157,7 +162,11 @@ pub(super) fn slots(db: &mut Db) -> Result<Sample, Trouble> {
     }
     sample.note = match count {
         0 => "no replication slot".into(),
-        _ => format!("{count} replication slots, {inactive} of them inactive; at most {} are kept", human_bytes(retained as u64)),
+        _ => format!(
+            "{}, {inactive} of them inactive; at most {} are kept",
+            counted(count, "replication slot"),
+            human_bytes(retained as u64)
+        ),
     };
     Ok(sample.with("retained", retained).with("inactive", inactive).with("lost", lost).with("slots", count))
 }
@@ -216,6 +225,8 @@ mod tests {
     #[test]
     fn seconds_that_nobody_knows_are_not_zero() {
         assert!(!behind(&[standby(Some(7), None)], None).values.contains_key("lag"));
+        let new = behind(&[standby(None, None), standby(Some(0), None)], None);
+        assert!(!new.values.contains_key("lag") && !new.values.contains_key("lag_bytes"), "one has not said yet");
         assert_eq!(behind(&[], None).values["lag"], 0.0.into());
         assert_eq!(behind(&[], Some((Some(12.0), None))).values["lag"], 12.0.into());
         assert!(!behind(&[], Some((None, Some(0)))).values.contains_key("lag"), "a standby that never replayed anything");

@@ -60,6 +60,56 @@ fn an_archive_that_fails_is_told() {
 }
 
 #[test]
+fn a_standby_is_seen_from_both_sides() {
+    let mut primary = Cluster::private_of(boot::bin());
+    let db = primary.database("streamed");
+    db.client().batch_execute("CREATE TABLE t (id int)").unwrap();
+    let mut of_primary = monitor(&db);
+    let alone = seen(&mut of_primary, "replication", &[]);
+    assert_eq!((number(&alone, "standbys"), number(&alone, "lag"), alone.values.contains_key("receiving")), (0.0, 0.0, false));
+    let standby = primary.standby();
+    let role = db.role("both", "GRANT pg_monitor TO {role}");
+    let of_standby = |role: &ml_tests::TestRole| {
+        let url = format!("postgresql://{}:{}@127.0.0.1:{}/{}", role.name, role.password, standby.port(), db.name());
+        Probing::open(&KIND, &[("url", text(url))])
+    };
+    let one = until(&mut of_primary, "replication", &[], |sample| {
+        sample.values.get("lag_bytes") == Some(&0.into()) && number(sample, "standbys") == 1.0
+    });
+    assert!(one.rows[0].contains("(127.0.0.1): streaming, async, "), "{one:?}");
+    let hidden = seen(&mut blind(&db), "replication", &[]);
+    assert!(
+        hidden.hides.contains(&"lag_bytes") && !hidden.values.contains_key("lag_bytes") && number(&hidden, "standbys") == 1.0,
+        "{hidden:?}"
+    );
+    // The role was made on the primary, and has to get there first.
+    let replayed = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), min(replay_lsn)) <= 0 FROM pg_stat_replication";
+    while !db.superuser().query_one(replayed, &[]).unwrap().get::<_, bool>(0) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let mut of_standby = of_standby(&role);
+    let well = seen(&mut of_standby, "replication", &[]);
+    assert_eq!((well.values["standby"].clone(), well.values["receiving"].clone(), number(&well, "lag")), (true.into(), true.into(), 0.0));
+    assert!(matches!(of_standby.take("dead-rows", &[]), Err(Unseen::Absent(_))));
+    assert_eq!(seen(&mut of_standby, "connect", &[]).values["standby"], true.into());
+    for view in ["slots", "xmin", "sequences", "freeze", "tables"] {
+        seen(&mut of_standby, view, &[]);
+    }
+    // It stands still: the log is received and not replayed.
+    standby.superuser("postgres").execute("SELECT pg_wal_replay_pause()", &[]).unwrap();
+    db.client().batch_execute("INSERT INTO t SELECT generate_series(1, 10000)").unwrap();
+    let behind = until(&mut of_primary, "replication", &[], |sample| number(sample, "lag_bytes") > 100_000.0);
+    assert!(behind.rows[0].ends_with(" behind"), "{behind:?}");
+    until(&mut of_standby, "replication", &[], |sample| number(sample, "lag_bytes") > 100_000.0 && number(sample, "lag") > 0.0);
+    // Without its primary it is no longer up to date, though it has replayed all that it got.
+    standby.superuser("postgres").execute("SELECT pg_wal_replay_resume()", &[]).unwrap();
+    until(&mut of_standby, "replication", &[], |sample| number(sample, "lag_bytes") == 0.0);
+    primary.kill();
+    let orphan = until(&mut of_standby, "replication", &[], |sample| sample.values["receiving"] == false.into());
+    assert!(number(&orphan, "lag") > 0.0, "{orphan:?}");
+}
+
+#[test]
 fn settings_that_lose_data_are_told_with_whose_they_are() {
     let db = Cluster::shared().database("settings");
     let role = db.role("hasty", "ALTER ROLE {role} SET zero_damaged_pages = on");
