@@ -48,7 +48,7 @@ impl Session {
             "stream" => {
                 waiting.length = self.ask(redis::cmd("XLEN").arg(key), "XLEN")?;
                 let range = redis::cmd("XRANGE").arg(key).arg("-").arg("+").arg("COUNT").arg(1).to_owned();
-                let first: Vec<(String, Vec<(Vec<u8>, Vec<u8>)>)> = self.ask(&range, "XRANGE")?;
+                let first: Vec<(String, redis::Value)> = self.ask(&range, "XRANGE")?;
                 waiting.first_ms = first.first().and_then(|(id, _)| id.split('-').next()?.parse().ok());
             }
             "zset" => waiting.length = self.ask(redis::cmd("ZCARD").arg(key), "ZCARD")?,

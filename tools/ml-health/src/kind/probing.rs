@@ -1,4 +1,5 @@
 //! Probes as a profile opens them, for the tests of the kinds: parameters with their defaults, a memory for each view, looks in a row.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![allow(dead_code, reason = "the tests of each kind use their part")]
 
 use super::{Arg, Args, Kind, Look, Opening, Param, ParamKind, Probe, Sample, Unseen};

@@ -1,4 +1,5 @@
 //! The views against a real server.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use super::super::probing::{Probing, text};
 use super::KIND;

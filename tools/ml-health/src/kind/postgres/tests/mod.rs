@@ -1,4 +1,5 @@
 //! The views against real servers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod activity;
 mod all;
