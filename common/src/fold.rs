@@ -242,7 +242,8 @@ pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Verdict {
     fold.verdict()
 }
 
-fn as_check(step: &Step) -> Check {
+/// A step told as a check without thresholds.
+pub fn as_check(step: &Step) -> Check {
     Check {
         id: step.id.clone(),
         summary: if step.summary.is_empty() { step.reason.clone().unwrap_or_default() } else { step.summary.clone() },

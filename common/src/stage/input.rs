@@ -3,10 +3,12 @@
 use super::args::Common;
 use super::{InputUse, Tool};
 use crate::failure::{Class, Failure, Result};
+use crate::signal::{Cancel, POLL};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 /// A tool that has waited so long without a byte says so.
@@ -81,5 +83,79 @@ impl Read for Watched {
         let n = self.input.read(out)?;
         self.waiting = None;
         Ok(n)
+    }
+}
+
+/// An input that is over when a signal comes. A read that blocks cannot be called off, so it has a thread of its own, which is left behind.
+pub(super) struct Interruptible {
+    chunks: Receiver<io::Result<Vec<u8>>>,
+    rest: io::Cursor<Vec<u8>>,
+    cancel: Cancel,
+}
+
+impl Interruptible {
+    pub(super) fn new(mut input: Box<dyn Read + Send>, cancel: Cancel) -> Interruptible {
+        // Room for a few: a stage before that writes fast is held up as by a pipe.
+        let (tell, chunks) = mpsc::sync_channel(4);
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 1 << 16];
+            loop {
+                let chunk = match input.read(&mut buffer) {
+                    Ok(0) => return,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    other => other.map(|n| buffer[..n].to_vec()),
+                };
+                let failed = chunk.is_err();
+                if tell.send(chunk).is_err() || failed {
+                    return;
+                }
+            }
+        });
+        Interruptible { chunks, rest: io::Cursor::default(), cancel }
+    }
+}
+
+impl Read for Interruptible {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.cancel.is_set() {
+                return Ok(0);
+            }
+            match self.rest.read(out)? {
+                0 if !out.is_empty() => {}
+                n => return Ok(n),
+            }
+            match self.chunks.recv_timeout(POLL) {
+                Ok(chunk) => self.rest = io::Cursor::new(chunk?),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_ends_an_input_that_stays_open() {
+        let (input, mut stage_before) = io::pipe().unwrap();
+        let cancel = Cancel::default();
+        let mut input = Interruptible::new(Box::new(input), cancel.clone());
+        io::Write::write_all(&mut stage_before, b"abc").unwrap();
+        let mut three = [0; 3];
+        input.read_exact(&mut three).unwrap();
+        assert_eq!(&three, b"abc");
+        cancel.set();
+        assert_eq!(input.read(&mut three).unwrap(), 0);
+    }
+
+    #[test]
+    fn all_of_an_input_arrives() {
+        let bytes: Vec<u8> = (0..1_000_000u32).map(|i| i as u8).collect();
+        let mut read = Vec::new();
+        Interruptible::new(Box::new(io::Cursor::new(bytes.clone())), Cancel::default()).read_to_end(&mut read).unwrap();
+        assert_eq!(read, bytes);
     }
 }

@@ -48,6 +48,8 @@ pub trait Tool: clap::Parser {
     const AFTER: After = After::Any;
     /// A reader of the stream that changes nothing that matters: it stops quietly when its output is closed.
     const REPORTER: bool = false;
+    /// It has no end of its own: a signal ends its reading, too, although the stage before may never end.
+    const ENDLESS: bool = false;
     /// Name of the lock that it holds while it works, if it changes anything in a database.
     const LOCK: Option<&'static str> = None;
 
@@ -57,6 +59,14 @@ pub trait Tool: clap::Parser {
     /// When standard input is read.
     fn input(&self) -> InputUse {
         InputUse::Optional
+    }
+
+    /// Makes ready what has to answer before the first record arrives, such as a port.
+    ///
+    /// # Errors
+    /// The stage does not begin, and reads nothing.
+    fn ready(&mut self, _settings: &Settings) -> Result<()> {
+        Ok(())
     }
 
     /// Ids of the checks and steps to come, as far as they are known before the work.
@@ -159,12 +169,17 @@ pub struct Stage {
 impl Stage {
     /// Writes a record of this stage.
     pub fn emit(&self, status: Status, body: Body) -> Record {
+        self.emit_for(&self.system, status, body)
+    }
+
+    /// Writes a record about another system than that of the settings.
+    pub fn emit_for(&self, system: &str, status: Status, body: Body) -> Record {
         let record = Record {
             head: Head {
                 v: record::VERSION,
                 tool: self.tool.to_owned(),
                 stage: self.name.clone(),
-                system: self.system.clone(),
+                system: system.to_owned(),
                 run: self.run.clone(),
                 ts: record::timestamp(jiff::Timestamp::now()),
                 host: self.host.clone(),

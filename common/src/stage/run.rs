@@ -1,7 +1,7 @@
 //! The life of a stage: input, start, work, end, exit code.
 
 use super::args::{After, FailOn, Output};
-use super::input::{Watched, open_input};
+use super::input::{Interruptible, Watched, open_input};
 use super::out::Out;
 use super::{Done, InputUse, Stage, Tool, say};
 use crate::exit::Exit;
@@ -115,6 +115,14 @@ pub fn run<T: Tool>(mut tool: T, io: Io, cancel: Cancel) -> Exit {
             None
         }
     };
+    // What never ends has to say at once that it cannot begin.
+    match (T::ENDLESS, failure) {
+        (true, Some(wrong)) => return say(&wrong),
+        (_, kept) => failure = kept,
+    }
+    if let Err(wrong) = tool.ready(&stage.settings) {
+        return say(&wrong);
+    }
     // A call that names its settings keeps to them; any other takes those of the stage before, whatever folder it was called in. A kept
     // stream is of another day: its settings are not asked for.
     let reload = |file: &Path| Settings::load(Some(file), &common.overrides, &io.env);
@@ -158,7 +166,10 @@ fn forward<T: Tool>(
     let (mut records, mut garbage) = (0u64, 0u64);
     // What is no record knows of no run: what came before the first record is told after it.
     let mut early = Vec::new();
-    let mut reader = Reader::new(Watched::new(input.unwrap_or_else(|| Box::new(io::empty()))));
+    let input = input.unwrap_or_else(|| Box::new(io::empty()));
+    let input: Box<dyn Read> =
+        if T::ENDLESS { Box::new(Interruptible::new(input, stage.cancel.clone())) } else { Box::new(Watched::new(input)) };
+    let mut reader = Reader::new(input);
     loop {
         if reader.is_drained() {
             // Before waiting for more, hand on what is there: theorems are gathered on their way out.
@@ -215,7 +226,9 @@ fn forward<T: Tool>(
         InputUse::MayBeEmpty => false,
         InputUse::Optional | InputUse::OnRequest => ml_run.is_some(),
     };
-    let silent = had_input && records == 0 && must_speak;
+    // Who was told to stop reading knows nothing of what would have come.
+    let stopped = T::ENDLESS && stage.cancel.is_set();
+    let silent = had_input && records == 0 && must_speak && !stopped;
     if silent {
         let hint = "a stage before this one never started, or a filter let nothing through: run the pipeline's first tools alone";
         let Body::Check(check) = input_check("upstream-silent", "the input ended without a single record".into(), hint) else {

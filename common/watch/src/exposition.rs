@@ -4,7 +4,7 @@
 //! counts, and names and labels are made fit here.
 
 use ml_common::Status;
-use ml_common::record::{Check, Record, Scalar};
+use ml_common::record::{Check, Head, Scalar};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -47,8 +47,7 @@ impl Page {
 
     /// Adds what a check says: its status, value, metrics, duration and time. One that was skipped or only planned has a time alone: it says
     /// nothing about what it looks at.
-    pub fn check(&mut self, record: &Record, check: &Check) {
-        let head = &record.head;
+    pub fn check(&mut self, head: &Head, check: &Check) {
         let labels = [("system", &*head.system), ("host", &head.host), ("tool", &head.tool), ("id", &check.id)];
         if let Ok(at) = head.ts.parse::<jiff::Timestamp>() {
             let help = "When the check was made last, seconds since 1970";
@@ -142,7 +141,6 @@ fn shown(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ml_common::record::{Body, Head};
 
     fn page(status: Status, id: &str) -> String {
         let check = Check {
@@ -164,7 +162,7 @@ mod tests {
             status,
         };
         let mut page = Page::default();
-        page.check(&Record { head, body: Body::Check(check.clone()) }, &check);
+        page.check(&head, &check);
         page.text()
     }
 
