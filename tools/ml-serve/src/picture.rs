@@ -49,11 +49,6 @@ pub struct Counts([usize; 6]);
 pub const WORST_FIRST: [Status; 6] = [Status::Crit, Status::Unknown, Status::Warn, Status::Ok, Status::Skipped, Status::Planned];
 
 impl Counts {
-    /// The things with that status.
-    pub fn of(&self, status: Status) -> usize {
-        self.0[rank(status)]
-    }
-
     /// All statuses that occur, the worst first.
     pub fn all(&self) -> impl Iterator<Item = (Status, usize)> {
         WORST_FIRST.into_iter().zip(self.0).filter(|(_, count)| *count > 0)

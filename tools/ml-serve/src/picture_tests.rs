@@ -52,7 +52,8 @@ fn the_worst_system_and_the_worst_check_come_first() {
     assert_eq!(order, [("beta", "c"), ("beta", "a"), ("beta", "b"), ("gamma", "a"), ("alpha", "z")]);
     let bad: Vec<_> = picture.bad().iter().map(|thing| thing.head.status).collect();
     assert_eq!(bad, [Status::Crit, Status::Unknown, Status::Warn]);
-    assert_eq!(picture.counts.of(Status::Ok), 2);
+    let counts: Vec<_> = picture.counts.all().collect();
+    assert_eq!(counts, [(Status::Crit, 1), (Status::Unknown, 1), (Status::Warn, 1), (Status::Ok, 2)]);
 }
 
 #[test]
