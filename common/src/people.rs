@@ -188,6 +188,20 @@ pub fn waiting(doing: &'static str) -> indicatif::ProgressBar {
     bar.with_message(doing)
 }
 
+/// The same with the size of a file that somebody else is writing, and how fast it grows.
+pub fn growing(doing: &'static str, file: std::path::PathBuf) -> indicatif::ProgressBar {
+    let bar = waiting(doing);
+    let written = move |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+        let bytes = std::fs::metadata(&file).map_or(0, |meta| meta.len());
+        let speed = bytes as f64 / state.elapsed().as_secs_f64().max(0.1);
+        let _ = write!(out, "{}, {}/s", human_bytes(bytes), human_bytes(speed as u64));
+    };
+    if let Ok(style) = indicatif::ProgressStyle::with_template("{spinner} {msg} {elapsed}: {written}") {
+        bar.set_style(style.with_key("written", written));
+    }
+    bar
+}
+
 /// The same with an amount of bytes, of about `total`: how fast it goes and how long it is going to take.
 pub fn amount(doing: &'static str, total: u64) -> indicatif::ProgressBar {
     let bar = indicatif::ProgressBar::new(total);

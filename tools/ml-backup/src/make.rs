@@ -165,7 +165,10 @@ impl Means<'_> {
     fn by_stock(&self, dump: Dump<'_>, out: &mut Out, snapshot: &mut Snapshot) -> Result<Tally> {
         let cancel = &self.stage.cancel;
         let _hook = cancel.when_set(snapshot.canceller(self.target));
-        let waiting = people::waiting("dumping");
+        let waiting = match &*out {
+            Out::Plain(file) => people::growing("dumping", file.temporary_path().to_owned()),
+            Out::Sealed(_) => people::waiting("dumping"),
+        };
         let (dumped, counted) = std::thread::scope(|scope| {
             let counting = scope.spawn(|| snapshot.count());
             // pg_dump is started by this thread, which lives as long as the process: its children end with it.
