@@ -133,14 +133,7 @@ impl Job<'_> {
         drop(client);
         if self.part.is_all() {
             let tally = self.source.expected(self.contents);
-            let expected = Expected {
-                tally: &tally,
-                whole: self.source.plain.is_none(),
-                manifest: self.source.manifest.as_ref(),
-                archive: self.source.contents_table(),
-                sample: self.cli.sample(),
-                jobs: jobs(self.cli),
-            };
+            let expected = Expected::of(self.cli, self.source, &tally);
             return Ok((verify::verify(self.stage, self.server, database, &expected)?, whole));
         }
         let after = self.count(&mut self.server.connect(database)?)?;

@@ -76,14 +76,8 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
         part: &Part::default(),
     };
     loaded(stage, &load, &source, contents.as_ref())?;
-    let expected = Expected {
-        tally: &source.expected(contents.as_ref()),
-        whole: source.plain.is_none(),
-        manifest: source.manifest.as_ref(),
-        archive: source.contents_table(),
-        sample: cli.sample(),
-        jobs: jobs(cli),
-    };
+    let tally = source.expected(contents.as_ref());
+    let expected = Expected::of(cli, &source, &tally);
     let verdict = verify::verify(stage, &server, &temporary.name, &expected)?;
     let command = match &cli.check_command {
         Some(text) if verdict.is_good() => Some(check_command::run(stage, &server, &temporary.name, text, cli.check_timeout)?),

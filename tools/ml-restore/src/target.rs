@@ -139,14 +139,7 @@ impl Job<'_> {
         stage.step(Status::Ok, Step { id: "analyze".into(), summary, duration_ms: Some(millis(began)), ..Step::default() });
         drop(client);
         let tally = self.source.expected(Some(self.contents));
-        let expected = Expected {
-            tally: &tally,
-            whole: self.source.plain.is_none(),
-            manifest: self.source.manifest.as_ref(),
-            archive: self.source.contents_table(),
-            sample: self.cli.sample(),
-            jobs: jobs(self.cli),
-        };
+        let expected = Expected::of(self.cli, self.source, &tally);
         Ok((verify::verify(stage, self.server, new, &expected)?, complete))
     }
 }

@@ -8,7 +8,10 @@ mod rows;
 
 pub use roots::Roots;
 
+use crate::cli::Cli;
+use crate::scratch::jobs;
 use crate::server::Server;
+use crate::source::Source;
 use ml_common::Result;
 use ml_common::record::{Check, Scalar, Status};
 use ml_common::stage::Stage;
@@ -46,6 +49,20 @@ pub struct Expected<'a> {
     pub sample: Sample,
     /// Connections side by side.
     pub jobs: usize,
+}
+
+impl<'a> Expected<'a> {
+    /// What `source` says of itself, and the call of how much is to be proven.
+    pub fn of(cli: &Cli, source: &'a Source, tally: &'a Tally) -> Expected<'a> {
+        Expected {
+            tally,
+            whole: source.plain.is_none(),
+            manifest: source.manifest.as_ref(),
+            archive: source.contents_table(),
+            sample: cli.sample(),
+            jobs: jobs(cli),
+        }
+    }
 }
 
 /// What the checks came to.
