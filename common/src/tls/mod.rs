@@ -45,12 +45,13 @@ impl Authorities {
     /// Class Config when the file cannot be read or holds no certificate.
     pub fn file(path: &Path) -> Result<Authorities> {
         let doing = || format!("reading the certificates of {}", path.display());
-        let text = std::fs::read(path).or_fail(Class::Config, doing)?;
-        let listed = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>().or_fail(Class::Config, doing)?;
+        let remedy = |failure: Failure| failure.hint("give the file of the authority's certificate in PEM form");
+        let text = std::fs::read(path).or_fail(Class::Config, doing).map_err(remedy)?;
+        let listed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+        let listed = listed.or_fail(Class::Config, doing).map_err(remedy)?;
         let mut roots = RootCertStore::empty();
         if roots.add_parsable_certificates(listed.iter().cloned()).0 == 0 {
-            return Err(Failure::new(Class::Config, format!("{} holds no usable certificate", path.display()))
-                .hint("give the file of the authority's certificate in PEM form"));
+            return Err(remedy(Failure::new(Class::Config, format!("{} holds no usable certificate", path.display()))));
         }
         Ok(Authorities { roots: Arc::new(roots), listed })
     }

@@ -2,11 +2,21 @@
 //! checks of the profile are judged over it. A further kind is one file with a [`Kind`] in it, and an entry in [`KINDS`].
 
 mod args;
+mod dns;
+#[cfg(all(test, unix))]
+mod documents_tests;
+mod http;
+pub mod jq;
+mod json;
 mod postgres;
 #[cfg(all(test, unix))]
 pub mod probing;
+mod prometheus;
+mod promql;
 mod redis;
 mod sample;
+mod source;
+mod tls;
 
 pub use args::{Arg, Args, Param, ParamKind};
 pub use sample::{Metric, Sample, Unseen};
@@ -14,13 +24,34 @@ pub use sample::{Metric, Sample, Unseen};
 use crate::lane::Abort;
 use jiff::Timestamp;
 use ml_common::Result;
+use ml_common::record::Scalar;
 use ml_common::settings::Settings;
 use ml_common::signal::Cancel;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// All kinds, in the order of the manual (docs/profiles.md is generated from them).
-pub const KINDS: &[&Kind] = &[&postgres::KIND, &redis::KIND];
+pub const KINDS: &[&Kind] =
+    &[&postgres::KIND, &redis::KIND, &http::KIND, &json::KIND, &prometheus::KIND, &promql::KIND, &tls::KIND, &dns::KIND];
+
+/// Milliseconds, to a thousandth.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1000.0
+}
+
+/// A number as an integer where it is one.
+fn whole(value: f64) -> Scalar {
+    if value.fract() == 0.0 && value.abs() < 9e15 { Scalar::from(value as i64) } else { Scalar::from(value) }
+}
+
+/// `busy 3, total 10 of GET http://localhost:8088`: the first five of what was found.
+fn listed(values: &ml_common::record::Map, from: &str) -> String {
+    let mut all: Vec<String> = values.iter().take(5).map(|(name, value)| format!("{name} {value}")).collect();
+    if values.len() > all.len() {
+        all.push(format!("{} more", values.len() - all.len()));
+    }
+    if all.is_empty() { format!("nothing of {from}") } else { format!("{} of {from}", all.join(", ")) }
+}
 
 /// The kind of that name.
 pub fn find(name: &str) -> Option<&'static Kind> {

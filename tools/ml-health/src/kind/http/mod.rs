@@ -1,0 +1,140 @@
+//! An HTTP endpoint: status, latency, words and numbers of its answer, days of its certificate; also a request made up to see that the
+//! service does its work.
+
+mod expect;
+mod pace;
+mod request;
+mod sign;
+
+pub use request::{BODY_MAX, CA, EXPECT, HEADERS, HMAC, RATE_LIMIT, Request, URL};
+
+use super::jq::Filters;
+use super::{Args, Kind, Look, Metric, Opening, Param, ParamKind, Probe, Sample, Unseen, View};
+use ml_common::Result;
+use ml_common::http::Response;
+use request::{BODY, BODY_FILE, FOLLOW, METHOD};
+
+/// `kind = "http"`.
+pub static KIND: Kind = Kind {
+    name: "http",
+    doc: "Asks an HTTP or HTTPS endpoint, once a look and without a second try. An answer of any status is one: the checks judge it. The \
+          check's timeout holds for the whole of it, from the name to the last byte, of which 4 MiB are read. Proxies are taken from the \
+          environment, never for addresses of this machine.",
+    params: &[
+        URL,
+        METHOD,
+        HEADERS,
+        BODY,
+        BODY_FILE,
+        HMAC,
+        EXPECT,
+        FOLLOW,
+        Param {
+            name: "metrics",
+            kind: ParamKind::Table,
+            required: false,
+            default: None,
+            doc: "names and jq filters of further metrics, when the answer is JSON: { proved = \".ok\" }",
+        },
+        Param {
+            name: "contains",
+            kind: ParamKind::Texts,
+            required: false,
+            default: None,
+            doc: "words that the answer should contain, counted by `words` and `words_missing`",
+        },
+        CA,
+        RATE_LIMIT,
+    ],
+    views: &[View {
+        name: "get",
+        doc: "One request.",
+        params: &[],
+        metrics: &[
+            Metric { name: "status", unit: "", doc: "the status code" },
+            Metric { name: "ok", unit: "", doc: "true when the status is one of `expect`" },
+            Metric { name: "latency_ms", unit: "ms", doc: "from the first packet to the last byte" },
+            Metric { name: "bytes", unit: "bytes", doc: "length of the answer's body, at most 4 MiB" },
+            Metric { name: "certificate_days", unit: "days", doc: "until the server's certificate expires; https only" },
+            Metric { name: "content_type", unit: "", doc: "what it says to be, such as application/json" },
+            Metric { name: "words", unit: "", doc: "how many of `contains` the answer contains" },
+            Metric { name: "words_missing", unit: "", doc: "how many of `contains` it does not" },
+        ],
+        named_by: Some("metrics"),
+    }],
+    open,
+};
+
+fn open(args: &Args, opening: &Opening<'_>) -> Result<Box<dyn Probe>> {
+    let request = Request::open(args.text("url").unwrap_or_default(), "*/*", args, opening)?;
+    Ok(Box::new(Http { request, filters: Filters::compile(args.table("metrics"))?, words: args.texts("contains").to_vec() }))
+}
+
+struct Http {
+    request: Request,
+    filters: Filters,
+    words: Vec<String>,
+}
+
+impl Probe for Http {
+    fn take(&mut self, _: &str, _: &Args, look: &mut Look<'_>) -> std::result::Result<Sample, Unseen> {
+        let answer = self.request.send(look)?;
+        let mut sample = self.facts(&answer);
+        if let Some(days) = self.request.certificate_days(look.now) {
+            sample = sample.with("certificate_days", days);
+        }
+        if !self.filters.is_empty() {
+            self.filter(answer, &mut sample, look);
+        }
+        sample.rows.truncate(10);
+        Ok(sample)
+    }
+}
+
+impl Http {
+    fn facts(&self, answer: &Response) -> Sample {
+        let ok = self.request.expects(answer.status);
+        let mut sample = Sample::default()
+            .with("status", i64::from(answer.status))
+            .with("ok", ok)
+            .with("latency_ms", super::milliseconds(answer.latency))
+            .with("bytes", answer.body.len());
+        if let Some(kind) = answer.header("content-type") {
+            sample = sample.with("content_type", kind.split(';').next().unwrap_or_default().trim());
+        }
+        let shown = self.request.shown();
+        sample.note = format!("{shown}: HTTP {} in {:.0} ms", answer.status, super::milliseconds(answer.latency));
+        if !ok {
+            sample.rows.push(format!("{shown}: HTTP {}: {}", answer.status, request::hint(answer.status)));
+        }
+        if let Some(target) = answer.header("location").filter(|target| target.contains("://")) {
+            sample.rows.push(format!("it redirects to {}", ml_common::http::origin(target)));
+        }
+        if !self.words.is_empty() {
+            let text = answer.text();
+            let missing: Vec<&String> = self.words.iter().filter(|word| !text.contains(word.as_str())).collect();
+            sample.rows.extend(missing.iter().map(|word| format!("the answer does not contain {word:?}")));
+            sample = sample.with("words", self.words.len() - missing.len()).with("words_missing", missing.len());
+        }
+        sample
+    }
+
+    /// What the filters give. An error page instead of JSON leaves status and latency to be judged.
+    fn filter(&self, answer: Response, sample: &mut Sample, look: &Look<'_>) {
+        let what = format!("the answer of {}", self.request.shown());
+        match self.filters.run(answer.body, &what, look.left()) {
+            Ok(filtered) => {
+                sample.values.extend(filtered.values);
+                sample.rows.extend(filtered.unfit);
+            }
+            Err(failure) => {
+                sample.note.push_str("; ");
+                sample.note.push_str(&failure.message);
+                sample.rows.push(failure.message);
+            }
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests;
