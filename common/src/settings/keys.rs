@@ -49,6 +49,12 @@ const fn key(name: &'static str, kind: Kind, default: Option<&'static str>, doc:
 pub const KEYS: &[Key] = &[
     key("SYSTEM", Kind::Text, Some("mathledger"), "Name of the operated system; stands in every record and in the names of backups."),
     key(
+        "PROFILE",
+        Kind::Text,
+        None,
+        "Checks and alert rules of the system: the name of a file in config/profiles, or a path. Without it ml-health makes its compiled-in checks.",
+    ),
+    key(
         "DATABASE_URL",
         Kind::SecretUrl,
         None,

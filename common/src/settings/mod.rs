@@ -28,6 +28,8 @@ pub struct Settings {
     base: PathBuf,
     warnings: Vec<String>,
     placeholders: Vec<(&'static str, String)>,
+    /// What the file sets beyond the known keys, each with its warning: a profile may ask for it.
+    others: BTreeMap<String, (String, String)>,
 }
 
 /// Looks up an environment variable.
@@ -113,7 +115,9 @@ impl Settings {
             }
         } else if !name.starts_with("PG") {
             let near = keys::nearest(name).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-            self.warnings.push(format!("{place}: the key is not known{near}"));
+            let warning = format!("{place}: the key is not known{near}");
+            self.warnings.push(warning.clone());
+            self.others.insert(name.to_owned(), (value.trim().to_owned(), warning));
         } else {
             // PG* variables in the file mean what they mean to psql.
             if name == "PGPASSWORD" {
@@ -162,6 +166,18 @@ impl Settings {
     /// What a person should mend: unknown keys, placeholders, permissions.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// What the settings file says of any name, known as a key or not.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.get(name).or_else(|| self.others.get(name).map(|(value, _)| value.as_str()))
+    }
+
+    /// These names are somebody's variables: no warning that they are no keys.
+    pub fn accept<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
+        for (_, warning) in names.into_iter().filter_map(|name| self.others.get(name)) {
+            self.warnings.retain(|told| told != warning);
+        }
     }
 
     /// The settings file in use.

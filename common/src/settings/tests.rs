@@ -100,3 +100,15 @@ fn a_readable_file_with_secrets_is_a_warning() {
         assert_eq!(Settings::load(Some(&file), &[], &|_| None).unwrap().warnings().len(), warnings);
     }
 }
+
+#[test]
+fn a_variable_of_a_profile_is_no_unknown_key() {
+    let mut settings = load("NOTION_TOKEN=abcd-efgh\nQUEU_KEY=x\n", &[]).unwrap();
+    assert_eq!(settings.warnings().len(), 2);
+    assert_eq!(
+        (settings.variable("NOTION_TOKEN"), settings.variable("QUEUE_KEY"), settings.variable("NONE")),
+        (Some("abcd-efgh"), Some("ml:jobs"), None)
+    );
+    settings.accept(["NOTION_TOKEN", "NONE"]);
+    assert_eq!(settings.warnings().len(), 1);
+}

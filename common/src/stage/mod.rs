@@ -74,6 +74,11 @@ pub trait Tool: clap::Parser {
         Vec::new()
     }
 
+    /// The system that this call is about, when it is not that of the settings: a profile names its own.
+    fn system(&self, _settings: &Settings) -> Option<String> {
+        None
+    }
+
     /// The database that it works on, if any; the lock is taken there, and `start` shows it. By default the ledger of the settings, when the
     /// tool has a lock.
     ///

@@ -255,6 +255,9 @@ fn input_check(id: &str, summary: String, hint: &str) -> Body {
 fn settle<T: Tool>(tool: &T, stage: &mut Stage, run: Option<&str>, dry: bool, failure: &mut Option<Failure>) {
     stage.run = run.map_or_else(new_run, str::to_owned);
     stage.dry_run |= dry;
+    if let Some(system) = tool.system(&stage.settings).filter(|_| failure.is_none()) {
+        stage.system = system;
+    }
     let planned_ids = if failure.is_none() { tool.planned_ids(&stage.settings) } else { Vec::new() };
     // What settings that could not be read would have named is not known.
     let target = if failure.is_some() { Ok(None) } else { tool.target(stage) };

@@ -56,11 +56,11 @@ impl Threshold {
         }
     }
 
-    /// The names of which an earlier value is asked for.
-    pub fn remembered(&self) -> Vec<&str> {
+    /// The expression, unless it is a range.
+    pub fn expr(&self) -> Option<&Expr> {
         match &self.what {
-            What::Condition(expr) => expr.remembered(),
-            What::Range { .. } => Vec::new(),
+            What::Condition(expr) => Some(expr),
+            What::Range { .. } => None,
         }
     }
 

@@ -12,7 +12,7 @@ pub use vars::{Unset, Vars};
 
 use crate::expr;
 use ml_common::{Class, Failure, Result};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use tree::Entries;
@@ -29,6 +29,8 @@ pub struct File {
     text: String,
     root: Entries,
     mistakes: RefCell<Vec<(usize, String, Option<String>)>>,
+    vars: OnceCell<Vars>,
+    unset: RefCell<Vec<String>>,
 }
 
 /// One mistake of a file.
@@ -77,7 +79,14 @@ impl File {
     pub fn parse(path: &Path, text: String) -> Result<File> {
         // An editor's byte order mark is no mistake.
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-        let file = File { path: path.to_owned(), text, root: Entries::default(), mistakes: RefCell::default() };
+        let file = File {
+            path: path.to_owned(),
+            text,
+            root: Entries::default(),
+            mistakes: RefCell::default(),
+            vars: OnceCell::new(),
+            unset: RefCell::default(),
+        };
         match tree::parse(&file.text) {
             Ok(root) => Ok(File { root, ..file }),
             Err((at, message)) => {
@@ -95,6 +104,39 @@ impl File {
     /// All of it.
     pub fn root(&self) -> Table<'_> {
         Table::new(self, &self.root, String::new())
+    }
+
+    /// From here on `${NAME}` in every text is filled in, from `lookup` and the defaults of `[vars]`.
+    pub fn fill(&self, lookup: vars::Lookup) {
+        let _ = self.vars.set(Vars::read(&self.root(), lookup));
+    }
+
+    /// The variables, once [`File::fill`] was called.
+    pub fn vars(&self) -> Option<&Vars> {
+        self.vars.get()
+    }
+
+    /// The variables that were not set and kept a text from being read, since this was last asked. Such a text is `None` and no mistake.
+    pub fn take_unset(&self) -> Vec<String> {
+        let mut unset = self.unset.take();
+        unset.sort_unstable();
+        unset.dedup();
+        unset
+    }
+
+    fn filled(&self, at: usize, text: &str) -> Option<String> {
+        let Some(vars) = self.vars.get() else { return Some(text.to_owned()) };
+        match vars.expand(text) {
+            Ok(Ok(text)) => Some(text),
+            Ok(Err(Unset(names))) => {
+                self.unset.borrow_mut().extend(names);
+                None
+            }
+            Err(message) => {
+                self.mistake(at, message, vars::REMEDY);
+                None
+            }
+        }
     }
 
     /// Notes a mistake at a byte of the text.

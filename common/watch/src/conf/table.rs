@@ -106,10 +106,11 @@ impl<'a> Table<'a> {
 
     /// A text.
     pub fn text(&self, key: &str) -> Option<Spot<String>> {
-        self.get(key, "a text in quotes", |what| match what {
-            What::Text(text) => Some(text.clone()),
+        let text = self.get(key, "a text in quotes", |what| match what {
+            What::Text(text) => Some(text),
             _ => None,
-        })
+        })?;
+        Some(Spot { value: self.file.filled(text.at, text.value)?, at: text.at })
     }
 
     /// A number.
@@ -176,7 +177,7 @@ impl<'a> Table<'a> {
     pub fn threshold(&self, key: &str) -> Option<Spot<Threshold>> {
         let entry = self.entries.get(key)?;
         let text = match &entry.node.what {
-            What::Text(text) => text.clone(),
+            What::Text(text) => self.file.filled(entry.node.at, text)?,
             What::Number(number) => number.to_string(),
             _ => {
                 self.wrong(entry, "a threshold in quotes: \"> 80\", \"10:20\", \"busy / total > 0.8\"");
@@ -206,7 +207,7 @@ impl<'a> Table<'a> {
         let mut texts = Vec::new();
         for node in nodes {
             match &node.what {
-                What::Text(text) => texts.push(Spot { value: text.clone(), at: node.at }),
+                What::Text(text) => texts.extend(self.file.filled(node.at, text).map(|value| Spot { value, at: node.at })),
                 other => self.file.mistake(
                     node.at,
                     format!("{key} holds {}, and not only texts", other.kind()),
@@ -224,7 +225,10 @@ impl<'a> Table<'a> {
         for entry in &table.entries.entries {
             table.entries.get(&entry.key);
             let text = match &entry.node.what {
-                What::Text(text) => text.clone(),
+                What::Text(text) => match self.file.filled(entry.node.at, text) {
+                    Some(text) => text,
+                    None => continue,
+                },
                 What::Number(number) => number.to_string(),
                 What::Switch(truth) => truth.to_string(),
                 _ => {

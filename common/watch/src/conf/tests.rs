@@ -103,6 +103,18 @@ fn variables_are_filled_in() {
 }
 
 #[test]
+fn texts_are_filled_in_as_they_are_read_and_what_is_not_set_is_no_mistake() {
+    let file = file("[vars]\nA = \"80\"\n[c]\nwarn = \"> ${A}\"\ncrit = \"> ${B}\"\nlist = [\"${A}\", \"${C}\"]\n");
+    file.fill(Box::new(|_| None));
+    let table = file.root().table("c").unwrap();
+    assert_eq!(table.threshold("warn").unwrap().to_string(), "> 80");
+    assert_eq!(file.take_unset(), Vec::<String>::new());
+    assert!(table.threshold("crit").is_none() && table.texts("list").unwrap().len() == 1);
+    assert_eq!(file.take_unset(), ["B", "C"]);
+    assert_eq!(told(&file), Vec::<String>::new());
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("none.toml");

@@ -2,21 +2,33 @@
 
 use super::Table;
 use ml_common::redact;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Looks a variable up outside of the file.
-pub type Lookup<'a> = Box<dyn Fn(&str) -> Option<String> + 'a>;
+pub type Lookup = Box<dyn Fn(&str) -> Option<String>>;
+
+/// What to do about a malformed one.
+pub(super) const REMEDY: &str = "write ${NAME}, and $${ for ${ itself";
 
 /// The variables of a file.
-pub struct Vars<'a> {
+pub struct Vars {
     defaults: BTreeMap<String, String>,
-    lookup: Lookup<'a>,
+    lookup: Lookup,
+    used: RefCell<BTreeSet<String>>,
 }
 
 /// Variables that are not set; what uses them cannot be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unset(pub Vec<String>);
+
+impl fmt::Debug for Vars {
+    /// Names only: values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.defaults.keys()).finish()
+    }
+}
 
 impl fmt::Display for Unset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,11 +37,11 @@ impl fmt::Display for Unset {
     }
 }
 
-impl<'a> Vars<'a> {
+impl Vars {
     /// Takes the defaults of `[vars]` in `root`.
-    pub fn read(root: &Table<'_>, lookup: Lookup<'a>) -> Vars<'a> {
+    pub fn read(root: &Table<'_>, lookup: Lookup) -> Vars {
         let pairs = root.pairs("vars").unwrap_or_default();
-        let mut vars = Vars { defaults: BTreeMap::new(), lookup };
+        let mut vars = Vars { defaults: BTreeMap::new(), lookup, used: RefCell::default() };
         for (name, text) in pairs {
             if !is_name(&name) {
                 root.file().mistake(name.at, format!("{} is no name of a variable", name.value), "names are of letters, digits and _");
@@ -38,7 +50,7 @@ impl<'a> Vars<'a> {
                 Ok(Ok(expanded)) => drop(vars.defaults.insert(name.value, expanded)),
                 // A default that rests on another variable is not set without it.
                 Ok(Err(Unset(_))) => drop(vars.defaults.insert(name.value, String::new())),
-                Err(message) => root.file().mistake(text.at, message, "write ${NAME}, and $${ for ${ itself"),
+                Err(message) => root.file().mistake(text.at, message, REMEDY),
             }
         }
         vars
@@ -46,6 +58,7 @@ impl<'a> Vars<'a> {
 
     /// The value of a variable; an empty one is none.
     pub fn get(&self, name: &str) -> Option<String> {
+        self.used.borrow_mut().insert(name.to_owned());
         let filled = |text: &String| !text.trim().is_empty();
         let value = (self.lookup)(name).filter(filled).or_else(|| self.defaults.get(name).cloned().filter(filled))?;
         if is_secret(name) {
@@ -57,6 +70,11 @@ impl<'a> Vars<'a> {
     /// The names that the file gives defaults to.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.defaults.keys().map(String::as_str)
+    }
+
+    /// The names that were asked for so far.
+    pub fn used(&self) -> Vec<String> {
+        self.used.borrow().iter().cloned().collect()
     }
 
     /// The text with its variables filled in; `$${` is a literal `${`.

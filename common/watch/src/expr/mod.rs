@@ -152,6 +152,13 @@ impl Expr {
         names
     }
 
+    /// The names whose growth a day is asked for.
+    pub fn grown(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        self.root.grown(&mut names);
+        names
+    }
+
     /// Whether it can only be true or false: a comparison, `and`, `or`, `not`, `has(m)`, `changed(m)`.
     pub fn is_condition(&self) -> bool {
         match &self.root {
@@ -291,6 +298,14 @@ impl Node {
             names.push(name);
         }
         self.children().into_iter().for_each(|child| child.names(names));
+    }
+
+    fn grown<'a>(&'a self, names: &mut Vec<&'a str>) {
+        if let Node::Call(Function::PerDay, arguments) = self {
+            arguments.iter().for_each(|argument| argument.names(names));
+        } else {
+            self.children().into_iter().for_each(|child| child.grown(names));
+        }
     }
 
     fn remembered<'a>(&'a self, names: &mut Vec<&'a str>) {

@@ -169,6 +169,7 @@ fn names_are_known_before_evaluation() {
     let expr = Expr::parse("busy / total > 0.8 and delta(busy) > prev(limit) and has(labels.role)").unwrap();
     assert_eq!(expr.names(), ["busy", "total", "limit", "labels.role"]);
     assert_eq!(expr.remembered(), ["busy", "limit"]);
+    assert_eq!(Expr::parse("per_day(size) > 1G or delta(x) > 1").unwrap().grown(), ["size"]);
     assert!(expr.is_condition() && !Expr::parse("busy * 2").unwrap().is_condition());
     assert_eq!(Expr::parse("value >= -3").unwrap().as_limit(), Some(("value", Comparison::NotBelow, -3.0)));
     assert_eq!(Expr::parse("value > a").unwrap().as_limit(), None);
