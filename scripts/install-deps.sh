@@ -80,6 +80,7 @@ if [ "$for_tests" = yes ]; then
     have eprover || missing+=(eprover)
     have parallel || missing+=(parallel)
     have git || missing+=(git)
+    have prometheus || missing+=(prometheus)
     # Not from apt; what needs it is skipped without.
     [ "$plan" = yes ] || install_s3_server || true
     have age || missing+=(age)

@@ -86,8 +86,12 @@ restore_kept() {
 
 # install_quietly PACKAGES...: no server is started, no cluster made, and what was changed for that is put back, also on failure.
 install_quietly() {
-    local redis_was_there=no
-    command -v redis-server >/dev/null && redis_was_there=yes
+    local package there=
+    for package in redis-server prometheus; do
+        if command -v "$package" >/dev/null; then
+            there+=" $package"
+        fi
+    done
     echo "installing $*" >&2
     # What a killed run left is put back before anything is saved again.
     restore_kept
@@ -106,15 +110,17 @@ install_quietly() {
             ;;
     esac
     apt_get install -y --no-install-recommends "$@"
-    case " $* " in
-        *" redis-server "*)
-            # Its package enables the service for the next boot.
-            if [ "$redis_was_there" = no ]; then
-                as_root deb-systemd-helper disable redis-server.service >/dev/null 2>&1 || true
-                as_root update-rc.d redis-server disable >/dev/null 2>&1 || true
-            fi
-            ;;
-    esac
+    # Their packages enable the services for the next boot.
+    for package in redis-server prometheus; do
+        case " $* " in
+            *" $package "*)
+                if [[ " $there " != *" $package "* ]]; then
+                    as_root deb-systemd-helper disable "$package.service" >/dev/null 2>&1 || true
+                    as_root update-rc.d "$package" disable >/dev/null 2>&1 || true
+                fi
+                ;;
+        esac
+    done
     restore_kept
     trap - EXIT
 }

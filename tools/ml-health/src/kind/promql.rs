@@ -85,7 +85,7 @@ impl Probe for Server {
 impl Server {
     fn ask(&self, name: &str, query: &str, look: &mut Look<'_>) -> std::result::Result<Found, Unseen> {
         let timeout = look.left().as_secs_f64();
-        let url = format!("{}/api/v1/query?query={}&timeout={timeout:.3}s", self.base, encoded(query));
+        let url = format!("{}/api/v1/query?query={}&timeout={timeout:.3}", self.base, encoded(query));
         let answer = self.request.send_to(&url, look)?;
         let shown = self.request.shown();
         let refused = |why: String, hint: &str| Failure::new(Class::Network, format!("{shown}: the query {name}: {why}")).hint(hint);

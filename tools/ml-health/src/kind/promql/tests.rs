@@ -73,3 +73,33 @@ fn refusals_are_told_with_the_servers_reason() {
         assert!(failure.class == Class::Network && failure.message.contains(said) && !failure.message.contains("more"), "{failure}");
     }
 }
+
+#[test]
+fn a_real_server_is_asked_and_its_refusals_are_told() {
+    let page =
+        "# TYPE causal_requests_total counter\ncausal_requests_total{status=\"ok\"} 90\ncausal_requests_total{status=\"error\"} 10\n";
+    let metrics = HttpStandIn::routes([("/metrics", Answer::status(200).header("Content-Type", "text/plain; version=0.0.4").body(page))]);
+    let Some(server) = ml_tests::Prometheus::scraping(&[&format!("127.0.0.1:{}", metrics.port())]) else {
+        ml_tests::skip!("prometheus is not installed (scripts/install-deps.sh --test)");
+    };
+    server.wait_for("causal_requests_total");
+    let asked = [
+        ("errors", "sum(causal_requests_total{status=\"error\"}) / sum(causal_requests_total)"),
+        ("worst", "topk(1, causal_requests_total)"),
+        ("all", "count(causal_requests_total)"),
+        ("none", "sum(rate(no_such_metric[7d]))"),
+        ("two", "scalar(vector(2))"),
+    ];
+    let ask = |asked: &[(&str, &str)]| Probing::open(&KIND, &[("url", text(server.url())), ("queries", queries(asked))]).take("query", &[]);
+    let seen = ask(&asked).unwrap();
+    for (name, value) in [("errors", Scalar::Float(0.1)), ("worst", Scalar::Int(90)), ("all", Scalar::Int(2)), ("two", Scalar::Int(2))] {
+        assert_eq!(seen.values[name], value, "{name}");
+    }
+    assert!(!seen.values.contains_key("none"), "{seen:?}");
+    assert!(seen.rows.iter().any(|row| row.contains("status=\"ok\"") && row.ends_with(" 90")), "{:?}", seen.rows);
+
+    let parse = failure(ask(&[("bad", "sum(")]).unwrap_err());
+    assert!(parse.message.contains("the query bad: bad_data: ") && parse.hint.unwrap().contains("correct the query"), "{}", parse.message);
+    let range = failure(ask(&[("range", "causal_requests_total[1m]")]).unwrap_err());
+    assert!(range.message.contains("not an instant vector"), "{range}");
+}
