@@ -1,6 +1,7 @@
 //! A private Prometheus server (Debian's package) that scrapes stand-ins or our own pages every fifth of a second.
 
 use crate::guard::Guard;
+use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
@@ -93,6 +94,30 @@ impl Prometheus {
         panic!("Prometheus sees no {selector}: {}", self.log());
     }
 
+    /// What an expression is now: the labels and the value of each series.
+    pub fn query(&self, expression: &str) -> Vec<(Value, f64)> {
+        let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let answer = self.get(&format!("/api/v1/query?query={encoded}")).expect("Prometheus answers");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("an answer has a body");
+        let answer: Value = serde_json::from_str(body).expect("Prometheus answers JSON");
+        assert_eq!(answer["status"], "success", "{expression}: {answer}");
+        let series = answer["data"]["result"].as_array().expect("a list of series").iter();
+        series.map(|one| (one["metric"].clone(), one["value"][1].as_str().unwrap().parse().unwrap())).collect()
+    }
+
+    /// Waits until an expression gives one series with this value. Panics with what it gives instead, and the log.
+    pub fn wait_until(&self, expression: &str, value: f64) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let found = self.query(expression);
+            if matches!(&found[..], [(_, one)] if *one == value) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{expression} is {found:?} and not {value}; the log: {}", self.log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// What the server logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
@@ -114,4 +139,14 @@ impl Drop for Prometheus {
         let _ = self.child.wait();
         drop(self.guard.take());
     }
+}
+
+/// Panics with promtool's words when it finds anything wrong with a page of metrics; false when there is no promtool.
+pub fn promtool_is_content(metrics: &str) -> bool {
+    if !PathBuf::from("/usr/bin/promtool").is_file() {
+        return false;
+    }
+    let output = crate::Tool::foreign("promtool").args(["check", "metrics"]).stdin(metrics).run();
+    assert_eq!((output.code, &*output.stderr), (0, ""), "{}\n{metrics}", output.stdout);
+    true
 }

@@ -2,6 +2,7 @@
 
 use crate::capture::Capture;
 use serde_json::Value;
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -32,14 +33,14 @@ pub struct Running {
     raw: bool,
     /// Where the child may still be writing, and the end of its stdin when that is kept open.
     _folder: TempDir,
-    _stdin: Option<ChildStdin>,
+    stdin: Option<ChildStdin>,
 }
 
 impl Running {
     pub(crate) fn new(name: String, mut child: Child, folder: TempDir, open: Option<ChildStdin>, limit: Duration, raw: bool) -> Running {
         let stderr = Capture::of(child.stderr.take().expect("stderr is a pipe"));
         let deadline = Instant::now() + limit;
-        Running { name, child, stdout: None, stderr, deadline, raw, _folder: folder, _stdin: open }
+        Running { name, child, stdout: None, stderr, deadline, raw, _folder: folder, stdin: open }
     }
 
     /// The end of the pipe that the next stage reads from.
@@ -63,6 +64,17 @@ impl Running {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).expect("the signal is sent");
     }
 
+    /// Writes a record to the stdin that was kept open ([`crate::Tool::stdin_open`]).
+    pub fn feed(&mut self, record: &Value) {
+        let stdin = self.stdin.as_mut().expect("its stdin was opened and is not closed yet");
+        stdin.write_all(format!("{record}\n").as_bytes()).expect("it reads its stdin");
+    }
+
+    /// Closes that stdin.
+    pub fn close_stdin(&mut self) {
+        drop(self.stdin.take());
+    }
+
     /// Waits until its stdout holds `text`; panics with what there is when it ends or takes too long first.
     pub fn wait_for_stdout(&mut self, text: &str) {
         let left = self.deadline.saturating_duration_since(Instant::now());
@@ -74,6 +86,11 @@ impl Running {
     pub fn wait_for_stderr(&mut self, text: &str) {
         let left = self.deadline.saturating_duration_since(Instant::now());
         assert!(self.stderr.wait_for(left, |so_far| so_far.contains(text)), "{}: no {text:?} in {:?}", self.name, self.stderr);
+    }
+
+    /// What it has printed until now.
+    pub fn stdout_so_far(&mut self) -> String {
+        self.stdout().so_far()
     }
 
     /// Waits for its end. Panics, and kills it, when it takes too long, or prints a line that is not a valid record.

@@ -98,7 +98,7 @@ impl Tool {
         self
     }
 
-    /// stdin is a pipe that stays open, without a byte, as long as the program runs.
+    /// stdin is a pipe that stays open as long as the program runs, without a byte unless the test feeds it.
     #[must_use]
     pub fn stdin_open(mut self) -> Tool {
         self.stdin = Input::Open;

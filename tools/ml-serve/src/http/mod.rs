@@ -1,7 +1,8 @@
 //! A small HTTP server over std for three pages: GET and HEAD, one request a connection, with a limit on everything a client can spend.
 //!
 //! tiny_http, the usual choice, has no time limits (its issue 143): a few idle connections would keep it busy for ever. Heads are parsed by
-//! httparse. Each connection has a thread while it lasts, at most [`MAX_CONNECTIONS`] at a time.
+//! httparse. Each connection has a thread while it lasts, at most [`MAX_CONNECTIONS`] at a time: for one more the oldest has to go, so that
+//! whoever asks now is answered, however many sit there and say nothing.
 
 mod answer;
 mod request;
@@ -9,13 +10,14 @@ mod request;
 pub use answer::Answer;
 pub use request::{Hosts, Request};
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So many connections at a time; the next is told to come again.
+/// So many connections at a time.
 pub const MAX_CONNECTIONS: usize = 64;
 
 /// A request has so long to arrive.
@@ -40,14 +42,14 @@ pub trait Pages: Send + Sync + 'static {
 pub struct Server<P: Pages> {
     pages: P,
     hosts: Hosts,
-    open: AtomicUsize,
+    open: Mutex<VecDeque<Arc<TcpStream>>>,
     served: AtomicU64,
 }
 
 impl<P: Pages> Server<P> {
     /// A server of these pages for requests to these hosts.
     pub fn new(pages: P, hosts: Hosts) -> Server<P> {
-        Server { pages, hosts, open: AtomicUsize::new(0), served: AtomicU64::new(0) }
+        Server { pages, hosts, open: Mutex::default(), served: AtomicU64::new(0) }
     }
 
     /// The pages.
@@ -73,18 +75,24 @@ impl<P: Pages> Server<P> {
         }
     }
 
+    fn open(&self) -> MutexGuard<'_, VecDeque<Arc<TcpStream>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn admit(self: &Arc<Self>, stream: TcpStream) {
-        let place = Place::take(self);
-        let server = Arc::clone(self);
-        if place.number > MAX_CONNECTIONS {
-            let mut stream = stream;
-            let busy = Answer::text(503, "too many connections; come again").header("Retry-After", "1");
-            let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(&busy.bytes(false)));
-            return;
+        let stream = Arc::new(stream);
+        let mut open = self.open();
+        open.push_back(Arc::clone(&stream));
+        if open.len() > MAX_CONNECTIONS
+            && let Some(oldest) = open.pop_front()
+        {
+            // Its thread finds the end of the connection, and ends.
+            let _ = oldest.shutdown(Shutdown::Both);
         }
+        drop(open);
+        let place = Place { server: Arc::clone(self), stream };
         let serve = move || {
-            let _place = place;
-            if let Err(error) = server.converse(&stream) {
+            if let Err(error) = place.server.converse(&place.stream) {
                 log::debug!("a client went away: {error}");
             }
         };
@@ -120,22 +128,15 @@ impl<P: Pages> Server<P> {
     }
 }
 
-/// A connection's place among those open.
+/// A connection's place among those open, until it is dropped.
 struct Place<P: Pages> {
     server: Arc<Server<P>>,
-    number: usize,
-}
-
-impl<P: Pages> Place<P> {
-    fn take(server: &Arc<Server<P>>) -> Place<P> {
-        let number = server.open.fetch_add(1, Ordering::SeqCst) + 1;
-        Place { server: Arc::clone(server), number }
-    }
+    stream: Arc<TcpStream>,
 }
 
 impl<P: Pages> Drop for Place<P> {
     fn drop(&mut self) {
-        self.server.open.fetch_sub(1, Ordering::SeqCst);
+        self.server.open().retain(|other| !Arc::ptr_eq(other, &self.stream));
     }
 }
 
