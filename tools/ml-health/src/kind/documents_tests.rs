@@ -51,6 +51,38 @@ fn json_of_an_endpoint_and_of_a_file() {
 }
 
 #[test]
+fn archived_documents_are_read_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let hours_ago = |name: &str, hours: u64, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let at = std::time::SystemTime::now() - Duration::from_secs(hours * 3600);
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
+    };
+    let day = |p95: u32| {
+        format!(r#"{{"endpoints": [{{"name": "prove", "p95_duration_ms": {p95}}}, {{"name": "health", "p95_duration_ms": 1}}]}}"#)
+    };
+    hours_ago("performance_1.json", 24 * 9, &day(900));
+    hours_ago("performance_2.json", 48, &day(260));
+    hours_ago("performance_3.json", 24, &day(240));
+    hours_ago("performance_4.json", 1, "{");
+    hours_ago("other.json", 1, "1");
+    let pattern = ("files", text(dir.path().join("performance_*.json").to_str().unwrap()));
+    let filter = r#"[.[].endpoints[] | select(.name | contains("prove")) | .p95_duration_ms]"#;
+    let metrics = ("metrics", table(&[("worst", &format!("{filter} | max")), ("last", &format!("{filter} | last"))]));
+    let given = [pattern.clone(), metrics.clone(), ("newer", Arg::Duration(Duration::from_secs(7 * 86_400)))];
+    let seen = Probing::open(&super::json::KIND, &given).take("read", &[]).unwrap();
+    for (name, value) in [("worst", 260), ("last", 240), ("files", 2), ("files_bad", 1)] {
+        assert_eq!(seen.values[name], Scalar::Int(value), "{name}");
+    }
+    let all = Probing::open(&super::json::KIND, &[pattern, metrics.clone()]).take("read", &[]).unwrap();
+    assert_eq!((&all.values["worst"], &all.values["files"]), (&Scalar::Int(900), &Scalar::Int(3)));
+    let none = [("files", text(dir.path().join("nothing*").to_str().unwrap())), metrics];
+    let none = Probing::open(&super::json::KIND, &none).take("read", &[]).unwrap();
+    assert!(none.values["files"] == Scalar::Int(0) && !none.values.contains_key("worst") && !none.values.contains_key("age_s"));
+}
+
+#[test]
 fn json_that_cannot_be_had_is_a_failure_with_its_remedy() {
     let server = HttpStandIn::routes([
         ("/html", Answer::status(200).body("<html>secret</html>")),

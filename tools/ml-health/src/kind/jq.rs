@@ -1,7 +1,8 @@
 //! Numbers and words out of a JSON document by jq filters, as an operator would try them with jq.
 
 use jaq_core::data::JustLut;
-use jaq_core::load::{Arena, Error as LoadError, File, Loader};
+use jaq_core::load::lex::Token;
+use jaq_core::load::{Arena, File, Lexer, Loader, Parser};
 use jaq_core::{Compiler, Ctx, Filter, Vars};
 use jaq_json::{Num, Val};
 use ml_common::record::{Map, Scalar};
@@ -22,7 +23,10 @@ const LEFT_OUT: &[&str] = &["halt", "halt_error", "env", "debug", "debug_empty",
 /// Filters that are compiled, each with the name of its metric.
 #[derive(Clone)]
 pub struct Filters {
-    named: Arc<Vec<(String, Filter<JustLut<Val>>)>>,
+    names: Arc<Vec<String>>,
+    /// All of them as one, since most of compiling is jq's own definitions: an array with, for each filter, an array of its first value,
+    /// an empty one, or 0 where it failed.
+    all: Arc<Filter<JustLut<Val>>>,
     /// A run that was left behind still works.
     stuck: Arc<AtomicBool>,
 }
@@ -42,18 +46,27 @@ impl Filters {
     /// # Errors
     /// Class Config: which filter is wrong, and where.
     pub fn compile(table: &[(String, String)]) -> Result<Filters> {
-        let compiled = table.iter().map(|(name, text)| {
-            let wrong = |why| {
-                Failure::new(Class::Config, format!("the jq filter of {name} is not valid: {why}")).hint("try it with jq on the document")
-            };
-            Ok((name.clone(), filter(text).map_err(wrong)?))
-        });
-        Ok(Filters { named: Arc::new(compiled.collect::<Result<_>>()?), stuck: Arc::default() })
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.named.is_empty()
+        let wrong = |name: &str, why: String| {
+            Failure::new(Class::Config, format!("the jq filter of {name} is not valid: {why}")).hint("try it with jq on the document")
+        };
+        let mut program = String::from("[");
+        let mut ends = Vec::new();
+        for (name, text) in table {
+            check(text).map_err(|why| wrong(name, why))?;
+            if !ends.is_empty() {
+                program.push(',');
+            }
+            // The line feed ends a comment.
+            program.push_str(&format!("(try [first({text}\n)] catch 0)"));
+            ends.push(program.len());
+        }
+        program.push(']');
+        let all = compile(&program).map_err(|(offset, why)| {
+            let at = ends.iter().position(|end| offset < *end).unwrap_or(0);
+            wrong(table.get(at).map_or("a metric", |(name, _)| name.as_str()), why)
+        })?;
+        let names = Arc::new(table.iter().map(|(name, _)| name.clone()).collect());
+        Ok(Filters { names, all: Arc::new(all), stuck: Arc::default() })
     }
 
     /// Runs all of them on a document. A filter that does not end is left behind, and none runs again while it is at work.
@@ -65,9 +78,9 @@ impl Filters {
         if self.stuck.swap(true, Ordering::SeqCst) {
             return Err(endless("are still at work since an earlier look"));
         }
-        let (named, stuck) = (Arc::clone(&self.named), Arc::clone(&self.stuck));
+        let (names, all, stuck) = (Arc::clone(&self.names), Arc::clone(&self.all), Arc::clone(&self.stuck));
         let done = deadline::within(limit, move || {
-            let outcome = parse(&document).map(|document| run(&named, &document));
+            let outcome = parse(&document).map(|document| run(&names, &all, document));
             stuck.store(false, Ordering::SeqCst);
             outcome
         });
@@ -76,28 +89,42 @@ impl Filters {
     }
 }
 
-fn filter(text: &str) -> std::result::Result<Filter<JustLut<Val>>, String> {
+/// Whether a filter is well-formed by itself, and where it is not.
+fn check(text: &str) -> std::result::Result<(), String> {
+    let tokens = Lexer::new(text).lex();
+    let tokens =
+        tokens.map_err(|errors| errors.first().map_or_else(String::new, |(expected, at)| at_place(text, at, expected.as_str())))?;
+    let parsed = Parser::new(&tokens).parse(|parser| parser.term());
+    parsed.map(|_| ()).map_err(|errors| {
+        let first = errors.first().map(|(expected, found)| at_place(text, Token::opt_as_str(*found, text), expected.as_str()));
+        first.unwrap_or_default()
+    })
+}
+
+/// Compiles what is well-formed; a name that is not known is told with its offset.
+fn compile(program: &str) -> std::result::Result<Filter<JustLut<Val>>, (usize, String)> {
     let kept = |name: &str| !LEFT_OUT.contains(&name);
     let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).filter(|def| kept(def.name));
     let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs()).filter(|fun| kept(fun.0));
     let arena = Arena::default();
-    let modules = Loader::new(defs).load(&arena, File { code: text, path: () }).map_err(|errors| {
-        let first = errors.into_iter().next().map(|(_, error)| match error {
-            LoadError::Lex(errors) => errors.first().map(|(expected, at)| at_place(text, at, expected.as_str())),
-            LoadError::Parse(errors) => errors.first().map(|(expected, at)| at_place(text, at, expected.as_str())),
-            LoadError::Io(_) => Some("modules are not read".to_owned()),
-        });
-        first.flatten().unwrap_or_else(|| "it is empty".to_owned())
-    })?;
+    let modules = Loader::new(defs).load(&arena, File { code: program, path: () }).map_err(|_| (0, "it cannot be read".to_owned()))?;
     Compiler::default().with_funs(funs).compile(modules).map_err(|errors| {
         let first = errors.into_iter().flat_map(|(_, errors)| errors).next();
-        first.map_or_else(|| "it does not compile".to_owned(), |(name, what)| format!("there is no {} {name}", what.as_str()))
+        first.map_or_else(
+            || (0, "it does not compile".to_owned()),
+            |(name, what)| (offset(program, name), format!("there is no {} {name}", what.as_str())),
+        )
     })
+}
+
+/// Where `part`, a slice of `text`, begins.
+fn offset(text: &str, part: &str) -> usize {
+    (part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize)
 }
 
 /// `part` is a slice of `text`, or stands for its end.
 fn at_place(text: &str, part: &str, expected: &str) -> String {
-    let offset = (part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
+    let offset = offset(text, part);
     match text.get(..offset) {
         Some(before) if offset < text.len() => format!("{expected} expected at character {}", before.chars().count() + 1),
         _ => format!("{expected} expected at its end"),
@@ -134,25 +161,23 @@ fn depth(document: &[u8]) -> usize {
     most
 }
 
-fn run(named: &[(String, Filter<JustLut<Val>>)], document: &Val) -> Filtered {
+fn run(names: &[String], all: &Filter<JustLut<Val>>, document: Val) -> Filtered {
+    let ctx = Ctx::<JustLut<Val>>::new(&all.lut, Vars::new([]));
+    let Some(Ok(Val::Arr(found))) = all.id.run((ctx, document)).map(jaq_core::unwrap_valr).next() else {
+        return Filtered { unfit: vec!["the filters gave nothing".to_owned()], ..Filtered::default() };
+    };
     let mut filtered = Filtered::default();
-    for (name, filter) in named {
-        let ctx = Ctx::<JustLut<Val>>::new(&filter.lut, Vars::new([]));
-        let first = filter.id.run((ctx, document.clone())).map(jaq_core::unwrap_valr).next();
-        let problem = match first {
-            None | Some(Ok(Val::Null)) => continue,
-            Some(Ok(value)) => match scalar(&value) {
-                Ok(Some(scalar)) => {
-                    filtered.values.insert(name.clone(), scalar);
-                    continue;
-                }
-                Ok(None) => continue,
-                Err(problem) => problem,
-            },
+    for (name, first) in names.iter().zip(found.iter()) {
+        let Val::Arr(first) = first else {
             // jq's own text quotes the document.
-            Some(Err(_)) => "its filter does not fit the document",
+            filtered.unfit.push(format!("{name}: its filter does not fit the document"));
+            continue;
         };
-        filtered.unfit.push(format!("{name}: {problem}"));
+        match first.first().map_or(Ok(None), scalar) {
+            Ok(None) => {}
+            Ok(Some(value)) => drop(filtered.values.insert(name.clone(), value)),
+            Err(problem) => filtered.unfit.push(format!("{name}: {problem}")),
+        }
     }
     filtered
 }

@@ -59,12 +59,15 @@ fn a_wrong_filter_is_found_when_it_is_compiled() {
         (".a ) + 1", "expected at character 4"),
         ("", "expected at its end"),
         (r#""unended"#, "expected"),
-        (r#"import "a" as a; ."#, "modules are not read"),
+        (r#"import "a" as a; ."#, "expected"),
+        (".a)] catch 0), (try [first(.b", "expected"),
         ("halt", "there is no filter halt"),
         ("env", "there is no filter env"),
         ("input", "there is no filter input"),
     ] {
-        let failure = Filters::compile(&table(&[("busy", text)])).err().unwrap_or_else(|| panic!("{text} is accepted"));
+        let failure = Filters::compile(&table(&[("first", ".a # said"), ("busy", text), ("last", "def f: 1; f")]))
+            .err()
+            .unwrap_or_else(|| panic!("{text} is accepted"));
         assert_eq!(failure.class, Class::Config);
         assert!(failure.message.contains("of busy") && failure.message.contains(said), "{text}: {}", failure.message);
     }

@@ -2,7 +2,7 @@
 
 use super::http::{CA, EXPECT, HEADERS, HMAC, RATE_LIMIT};
 use super::jq::Filters;
-use super::source::{FILE, Source, URL};
+use super::source::{FILE, FILES, NEWER, Source, URL};
 use super::{Args, Kind, Look, Metric, Opening, Param, ParamKind, Probe, Sample, Unseen, View};
 
 /// `kind = "json"`.
@@ -13,6 +13,8 @@ pub static KIND: Kind = Kind {
     params: &[
         URL,
         FILE,
+        FILES,
+        NEWER,
         Param {
             name: "metrics",
             kind: ParamKind::Table,
@@ -42,8 +44,10 @@ pub static KIND: Kind = Kind {
 /// What is known of a document besides what stands in it.
 pub const FACTS: &[Metric] = &[
     Metric { name: "latency_ms", unit: "ms", doc: "of an endpoint: from the first packet to the last byte" },
-    Metric { name: "age_s", unit: "s", doc: "of a file: since it was last written" },
+    Metric { name: "age_s", unit: "s", doc: "of a file, or the newest of a pattern: since it was last written" },
     Metric { name: "bytes", unit: "bytes", doc: "length of the document" },
+    Metric { name: "files", unit: "", doc: "of a pattern: how many files were read" },
+    Metric { name: "files_bad", unit: "", doc: "of a pattern: how many are not JSON and were left out" },
 ];
 
 struct Json {

@@ -4,9 +4,10 @@ use super::http::{BODY_MAX, Request};
 use super::{Args, Look, Opening, Param, ParamKind, Unseen};
 use jiff::Timestamp;
 use ml_common::record::Scalar;
-use ml_common::{Class, Failure, Result, deadline};
+use ml_common::{Class, Failure, OrFail, Result, deadline};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// `url`, where a file could be read as well.
 pub const URL: Param = Param { name: "url", kind: ParamKind::Url, required: false, default: None, doc: "what to ask, or else:" };
@@ -14,12 +15,32 @@ pub const URL: Param = Param { name: "url", kind: ParamKind::Url, required: fals
 pub const FILE: Param =
     Param { name: "file", kind: ParamKind::Path, required: false, default: None, doc: "the file to read, at most 4 MiB" };
 
+/// `files`.
+pub const FILES: Param = Param {
+    name: "files",
+    kind: ParamKind::Path,
+    required: false,
+    default: None,
+    doc: "a pattern of files, such as logs/archive/performance_*.json: the filters get an array of their documents, the oldest first, 4 MiB in \
+          all",
+};
+/// `newer`.
+pub const NEWER: Param = Param {
+    name: "newer",
+    kind: ParamKind::Duration,
+    required: false,
+    default: None,
+    doc: "of `files`, only those last written within this time, such as 7d",
+};
+
 /// Where to read.
 pub enum Source {
     /// Asked by HTTP.
     Url(Box<Request>),
     /// Read.
     File(PathBuf),
+    /// All that fit the pattern, or those written in that time.
+    Files(String, Option<Duration>),
 }
 
 /// What was read.
@@ -33,16 +54,20 @@ pub struct Document {
 }
 
 impl Source {
-    /// From `url` or `file`.
+    /// From `url`, `file` or `files`.
     ///
     /// # Errors
-    /// Class Config when neither or both are given, or the request makes no sense.
+    /// Class Config when not just one of them is given, or the request or pattern makes no sense.
     pub fn open(accept: &str, args: &Args, opening: &Opening<'_>) -> Result<Source> {
-        match (args.text("url"), args.text("file")) {
-            (Some(url), None) => Ok(Source::Url(Box::new(Request::open(url, accept, args, opening)?))),
-            (None, Some(path)) => Ok(Source::File(path.into())),
-            (Some(_), Some(_)) => Err(Failure::new(Class::Config, "both url and file are given").hint("leave one out")),
-            (None, None) => Err(Failure::new(Class::Config, "neither url nor file is given").hint("give one of them")),
+        match (args.text("url"), args.text("file"), args.text("files")) {
+            (Some(url), None, None) => Ok(Source::Url(Box::new(Request::open(url, accept, args, opening)?))),
+            (None, Some(path), None) => Ok(Source::File(path.into())),
+            (None, None, Some(pattern)) => {
+                glob::Pattern::new(pattern).or_fail(Class::Config, || "the pattern of files is not valid")?;
+                Ok(Source::Files(pattern.to_owned(), args.duration("newer")))
+            }
+            (None, None, None) => Err(Failure::new(Class::Config, "neither url nor file is given").hint("give one of them")),
+            _ => Err(Failure::new(Class::Config, "url and files are given together").hint("leave one out")),
         }
     }
 
@@ -60,13 +85,57 @@ impl Source {
             }
             Source::File(path) => {
                 let (at, now) = (path.clone(), look.now);
-                // A mount that hangs, or a pipe under the file's name, costs the deadline and no more.
-                let read = deadline::within(look.left(), move || file(&at, now));
-                let late = || Failure::new(Class::General, format!("{} cannot be read in time", path.display())).hint("check the mount");
-                Ok(read.ok_or_else(late)??)
+                in_time(look, &path.display().to_string(), move || file(&at, now))
+            }
+            Source::Files(pattern, newer) => {
+                let (at, newer, now) = (pattern.clone(), *newer, look.now);
+                in_time(look, pattern, move || files(&at, newer, now))
             }
         }
     }
+}
+
+/// A mount that hangs, or a pipe under a file's name, costs the deadline and no more.
+fn in_time(look: &Look<'_>, what: &str, read: impl FnOnce() -> Result<Document> + Send + 'static) -> std::result::Result<Document, Unseen> {
+    let late = || Failure::new(Class::General, format!("{what} cannot be read in time")).hint("check the mount");
+    Ok(deadline::within(look.left(), read).ok_or_else(late)??)
+}
+
+/// An array of the documents, the oldest first. One that is no JSON (half written, or empty after a rotation) is counted and left out.
+fn files(pattern: &str, newer: Option<Duration>, now: Timestamp) -> Result<Document> {
+    let found = glob::glob(pattern).or_fail(Class::Config, || "the pattern of files is not valid")?;
+    let mut found: Vec<(Timestamp, PathBuf)> =
+        found.filter_map(|path| path.ok()).filter_map(|path| Some((written(&path.metadata().ok()?)?, path))).collect();
+    found.retain(|(at, path)| path.is_file() && newer.is_none_or(|newer| now.duration_since(*at).unsigned_abs() <= newer || *at > now));
+    found.sort();
+    let (mut body, mut read, mut bad) = (vec![b'['], 0_usize, 0_usize);
+    for (_, path) in &found {
+        let one = file(path, now)?.body;
+        if serde_json::from_slice::<serde_json::Value>(&one).is_err() {
+            bad += 1;
+            continue;
+        }
+        if read > 0 {
+            body.push(b',');
+        }
+        read += 1;
+        body.extend_from_slice(&one);
+        if body.len() as u64 > BODY_MAX {
+            return Err(Failure::new(Class::General, format!("{pattern}: longer than {} MiB together", BODY_MAX >> 20)).hint("set newer"));
+        }
+    }
+    body.push(b']');
+    let mut facts = vec![("bytes", Scalar::from(body.len())), ("files", Scalar::from(read)), ("files_bad", Scalar::from(bad))];
+    facts.extend(found.last().map(|(at, _)| ("age_s", age(*at, now))));
+    Ok(Document { body, from: pattern.to_owned(), facts })
+}
+
+fn written(meta: &std::fs::Metadata) -> Option<Timestamp> {
+    Timestamp::try_from(meta.modified().ok()?).ok()
+}
+
+fn age(written: Timestamp, now: Timestamp) -> Scalar {
+    Scalar::from(now.duration_since(written).as_secs_f64().max(0.0))
 }
 
 fn file(path: &Path, now: Timestamp) -> Result<Document> {
@@ -79,7 +148,7 @@ fn file(path: &Path, now: Timestamp) -> Result<Document> {
         Failure::new(Class::General, format!("reading {}: {error}", path.display())).hint(hint)
     };
     let open = std::fs::File::open(path).map_err(failed)?;
-    let changed = open.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| Timestamp::try_from(time).ok());
+    let changed = open.metadata().ok().and_then(|meta| written(&meta));
     let mut body = Vec::new();
     open.take(BODY_MAX + 1).read_to_end(&mut body).map_err(failed)?;
     if body.len() as u64 > BODY_MAX {
@@ -88,6 +157,6 @@ fn file(path: &Path, now: Timestamp) -> Result<Document> {
         );
     }
     let mut facts = vec![("bytes", Scalar::from(body.len()))];
-    facts.extend(changed.map(|changed| ("age_s", Scalar::from(now.duration_since(changed).as_secs_f64().max(0.0)))));
+    facts.extend(changed.map(|changed| ("age_s", age(changed, now))));
     Ok(Document { body, from: path.display().to_string(), facts })
 }

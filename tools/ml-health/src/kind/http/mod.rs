@@ -67,12 +67,14 @@ pub static KIND: Kind = Kind {
 
 fn open(args: &Args, opening: &Opening<'_>) -> Result<Box<dyn Probe>> {
     let request = Request::open(args.text("url").unwrap_or_default(), "*/*", args, opening)?;
-    Ok(Box::new(Http { request, filters: Filters::compile(args.table("metrics"))?, words: args.texts("contains").to_vec() }))
+    let metrics = args.table("metrics");
+    let filters = (!metrics.is_empty()).then(|| Filters::compile(metrics)).transpose()?;
+    Ok(Box::new(Http { request, filters, words: args.texts("contains").to_vec() }))
 }
 
 struct Http {
     request: Request,
-    filters: Filters,
+    filters: Option<Filters>,
     words: Vec<String>,
 }
 
@@ -83,8 +85,8 @@ impl Probe for Http {
         if let Some(days) = self.request.certificate_days(look.now) {
             sample = sample.with("certificate_days", days);
         }
-        if !self.filters.is_empty() {
-            self.filter(answer, &mut sample, look);
+        if let Some(filters) = &self.filters {
+            self.filter(filters, answer, &mut sample, look);
         }
         sample.rows.truncate(10);
         Ok(sample)
@@ -120,9 +122,9 @@ impl Http {
     }
 
     /// What the filters give. An error page instead of JSON leaves status and latency to be judged.
-    fn filter(&self, answer: Response, sample: &mut Sample, look: &Look<'_>) {
+    fn filter(&self, filters: &Filters, answer: Response, sample: &mut Sample, look: &Look<'_>) {
         let what = format!("the answer of {}", self.request.shown());
-        match self.filters.run(answer.body, &what, look.left()) {
+        match filters.run(answer.body, &what, look.left()) {
             Ok(filtered) => {
                 sample.values.extend(filtered.values);
                 sample.rows.extend(filtered.unfit);
