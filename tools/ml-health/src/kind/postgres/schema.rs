@@ -102,10 +102,10 @@ const BUILDING: &str = "SELECT count(*) FROM pg_stat_progress_create_index WHERE
 pub(super) fn invalid_indexes(db: &mut Db) -> Result<Sample, Trouble> {
     let (mut rows, mut count) = (Vec::new(), 0usize);
     for row in &db.rows("looking for invalid indexes", INVALID, &[])? {
-        let (index, table, bytes): (String, String, i64) = (cell(row, 0)?, cell(row, 1)?, cell(row, 2)?);
+        let (index, table, bytes): (String, String, Option<i64>) = (cell(row, 0)?, cell(row, 1)?, cell(row, 2)?);
         count += 1;
         if rows.len() < EVIDENCE {
-            rows.push(format!("{index} on {table}: {}", human_bytes(bytes.unsigned_abs())));
+            rows.push(format!("{index} on {table}: {}", human_bytes(bytes.unwrap_or_default().unsigned_abs())));
         }
     }
     let building: i64 = if count > 0 { cell(&db.row("looking for indexes that are being built", BUILDING, &[])?, 0)? } else { 0 };

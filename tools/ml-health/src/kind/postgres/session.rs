@@ -106,6 +106,7 @@ impl Session {
         let opened = Some(began.elapsed());
         let row = client.query_typed_one(GREETING, &[]).map_err(|error| Trouble::sql(error, "greeting the server"))?;
         let (version, role, database) = (cell(&row, 0)?, cell(&row, 1)?, cell(&row, 2)?);
+        supported(version)?;
         Ok(Db { client, version, role, database, at: self.target.describe(), opened, limit })
     }
 }
@@ -138,6 +139,16 @@ impl Db {
     pub fn is_standby(&mut self) -> Result<bool, Trouble> {
         cell(&self.row("asking whether the server is a standby", "SELECT pg_is_in_recovery()", &[])?, 0)
     }
+}
+
+/// The views need catalogs that came with PostgreSQL 12.
+fn supported(version: i32) -> ml_common::Result<()> {
+    if version >= 120_000 {
+        return Ok(());
+    }
+    let old =
+        Failure::new(Class::Database, format!("the server is PostgreSQL {}, and 12 is the oldest that is known here", version / 10_000));
+    Err(old.hint("upgrade it: it has had no fixes for years"))
 }
 
 /// One value of a row.
@@ -206,5 +217,17 @@ impl From<Failure> for Trouble {
 impl From<Unseen> for Trouble {
     fn from(unseen: Unseen) -> Trouble {
         Trouble::Unseen(unseen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_too_old_is_told_so() {
+        assert!(supported(120_000).is_ok() && supported(180_001).is_ok());
+        let failure = supported(110_022).unwrap_err();
+        assert!(failure.message.starts_with("the server is PostgreSQL 11,") && failure.hint.is_some());
     }
 }
