@@ -48,6 +48,14 @@ impl Daily {
     pub fn points(&self) -> Vec<Point> {
         self.days.values().map(|&(at, value)| Point { day: at as f64 / DAY as f64, value }).collect()
     }
+
+    /// Those of the last so many days before the last one: growth of long ago says little about now.
+    pub fn recent(&self, days: u32) -> Vec<Point> {
+        let mut points = self.points();
+        let last = points.last().map_or(0.0, |point| point.day);
+        points.retain(|point| last - point.day <= f64::from(days));
+        points
+    }
 }
 
 /// A figure at a time.

@@ -89,6 +89,8 @@ fn a_day_has_its_last_figure_and_old_days_go() {
     }
     assert_eq!(days.points().len(), MAX_POINTS);
     assert_eq!(days.points()[MAX_POINTS - 1].day, 999.0);
+    assert_eq!(days.recent(30).iter().map(|point| point.day).collect::<Vec<_>>(), (969..1000).map(f64::from).collect::<Vec<_>>());
+    assert_eq!(Daily::default().recent(30), []);
 }
 
 proptest! {
