@@ -37,6 +37,12 @@ impl Sample {
         self.values.insert(name.to_owned(), value.into());
         self
     }
+
+    /// What is to be granted for a check of these values, if a privilege kept some of them back.
+    pub fn hidden_from<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Option<&str> {
+        let concerned = self.hides.is_empty() || names.into_iter().any(|name| self.hides.contains(&name));
+        self.hidden.as_deref().filter(|_| concerned)
+    }
 }
 
 /// Why there is nothing to judge.
@@ -58,5 +64,19 @@ pub enum Unseen {
 impl From<Failure> for Unseen {
     fn from(failure: Failure) -> Unseen {
         Unseen::Failed(failure)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_hidden_concerns_whoever_asks_for_it() {
+        let all = Sample { hidden: Some("GRANT".into()), ..Sample::default() };
+        let part = Sample { hides: &["active"], ..all.clone() };
+        assert_eq!(all.hidden_from(["used"]), Some("GRANT"));
+        assert_eq!((part.hidden_from(["used"]), part.hidden_from(["used", "active"])), (None, Some("GRANT")));
+        assert_eq!(Sample::default().hidden_from(["used"]), None);
     }
 }
