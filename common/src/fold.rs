@@ -130,7 +130,9 @@ impl Verdict {
 pub struct Fold {
     verdict: Verdict,
     stages: HashMap<(String, String), usize>,
-    findings: HashMap<(usize, String), usize>,
+    /// The stage of the record before: almost always that of the next, too.
+    last: usize,
+    findings: HashMap<usize, HashMap<String, usize>>,
     kept: Vec<Option<Finding>>,
 }
 
@@ -164,8 +166,8 @@ impl Fold {
                 stage.started.clone_from(&head.ts);
             }
             Body::End(end) => self.verdict.stages[at].ended = Some((head.status, end.clone())),
-            Body::Check(check) => self.note(at, record, check.clone()),
-            Body::Step(step) => self.note(at, record, as_check(step)),
+            Body::Check(check) => self.note(at, record, &check.id, check.gate, || check.clone()),
+            Body::Step(step) => self.note(at, record, &step.id, false, || as_check(step)),
             Body::Alert(_) | Body::Statement(_) => {}
         }
     }
@@ -193,8 +195,12 @@ impl Fold {
 
     fn stage_of(&mut self, record: &Record) -> Option<usize> {
         let head = &record.head;
+        if self.verdict.stages.get(self.last).is_some_and(|stage| stage.stage == head.stage && stage.run == head.run) {
+            return Some(self.last);
+        }
         let key = (head.run.clone(), head.stage.clone());
         if let Some(&at) = self.stages.get(&key) {
+            self.last = at;
             return Some(at);
         }
         if self.verdict.stages.len() >= MAX_STAGES {
@@ -211,21 +217,25 @@ impl Fold {
     }
 
     /// Keeps the latest word on an id, as long as it is bad.
-    fn note(&mut self, at: usize, record: &Record, check: Check) {
+    fn note(&mut self, at: usize, record: &Record, id: &str, gate: bool, check: impl FnOnce() -> Check) {
         let status = record.head.status;
         let stage = &mut self.verdict.stages[at];
         stage.worst = Some(stage.worst.map_or(status, |worst| worst.worst(status)));
-        let key = (at, check.id.clone());
-        let known = self.findings.get(&key).copied();
-        let gate = check.gate && status == Status::Crit;
-        let finding =
-            || Finding { tool: record.head.tool.clone(), stage: record.head.stage.clone(), status, check, ts: record.head.ts.clone() };
+        let known = self.findings.get(&at).and_then(|of| of.get(id)).copied();
+        let gate = gate && status == Status::Crit;
+        let finding = || Finding {
+            tool: record.head.tool.clone(),
+            stage: record.head.stage.clone(),
+            status,
+            check: check(),
+            ts: record.head.ts.clone(),
+        };
         match (known, status.is_bad()) {
             (Some(slot), bad) => self.kept[slot] = bad.then(finding),
             // A failed gate is not crowded out: later stages must not work.
             (None, true) if self.kept.len() < if gate { 2 * MAX_FINDINGS } else { MAX_FINDINGS } => {
                 self.kept.push(Some(finding()));
-                self.findings.insert(key, self.kept.len() - 1);
+                self.findings.entry(at).or_default().insert(id.to_owned(), self.kept.len() - 1);
             }
             (None, true) => self.verdict.more_findings += 1,
             (None, false) => {}

@@ -130,9 +130,28 @@ impl<R: Read> Reader<R> {
         value.take(byte)
     }
 
+    /// The item that the next line is by itself, as almost all are: found without looking at each byte. Whatever else it is, is left as it is.
+    fn whole_line(&mut self) -> Option<Item> {
+        if self.value.began != 0 || self.column != 0 {
+            return None;
+        }
+        let ahead = self.chunk.get(self.at..self.filled).filter(|ahead| ahead.first() == Some(&b'{'))?;
+        let end = memchr::memchr(b'\n', ahead)?;
+        let line = ahead.get(..end)?;
+        let text = std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line)).ok()?;
+        let record = Record::from_json(text).ok()?;
+        let item = Item::Record { line: one_line(text), record };
+        self.at += end + 1;
+        self.line += 1;
+        Some(item)
+    }
+
     /// The next item, or None at the end of the input.
     fn next_item(&mut self) -> Option<Item> {
         loop {
+            if let Some(item) = self.whole_line() {
+                return Some(item);
+            }
             match self.byte() {
                 Ok(Some(byte)) => {
                     if let Some(item) = self.feed(byte) {
@@ -223,7 +242,7 @@ fn understand(bytes: &[u8]) -> Result<Item, String> {
         let run = sign.run.and_then(|run| run.as_str().map(str::to_owned));
         return Ok(Item::Foreign { line, run });
     }
-    let record: Record = serde_json::from_str(text).map_err(|error| complaint(&error, &format!("a {} record", sign.kind)))?;
+    let record = Record::from_json(text).map_err(|error| complaint(&error, &format!("a {} record", sign.kind)))?;
     Ok(Item::Record { line, record })
 }
 
@@ -242,7 +261,7 @@ fn complaint(error: &serde_json::Error, what: &str) -> String {
 
 /// The value on one ASCII line. A line that is so already is not touched.
 fn one_line(text: &str) -> String {
-    if text.is_ascii() && !text.contains(['\n', '\r']) {
+    if text.is_ascii() && memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_none() {
         return text.to_owned();
     }
     let (mut in_string, mut escaped) = (false, false);

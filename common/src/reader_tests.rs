@@ -133,3 +133,34 @@ proptest! {
         prop_assert_eq!(Reader::new(Slow(text.as_bytes(), cut)).count(), 3);
     }
 }
+
+/// Gives a byte at a time: no line is ever there as a whole.
+struct Drip<'a>(&'a [u8]);
+
+impl std::io::Read for Drip<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.0.len().min(out.len()).min(1);
+        out[..n].copy_from_slice(&self.0[..n]);
+        self.0 = &self.0[n..];
+        Ok(n)
+    }
+}
+
+#[test]
+fn what_a_line_is_does_not_depend_on_how_it_arrives() {
+    let line = LINE;
+    let cut = &line[..line.len() / 2];
+    let odd = [
+        format!("{line}\n{line}\r\n\n{line}{line}\n[{line},\n{line}]\n"),
+        format!("{cut}\n{line}\n{cut}\n"),
+        format!("garbage {line}\n{line} garbage\n{line}\n"),
+        format!("{}\n{line}\n", line.replace("\"v\":1", "\"v\":9")),
+        line.replace(',', ",\n  "),
+        format!("{line}\n{line}"),
+        format!("{}\n{line}", line.replace("\"status\"", "\"st\u{e4}tus\"")),
+    ];
+    for text in odd {
+        let dripped: Vec<Item> = Reader::new(Drip(text.as_bytes())).collect();
+        assert_eq!(read(text.as_bytes()), dripped, "{text}");
+    }
+}

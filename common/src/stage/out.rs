@@ -31,19 +31,20 @@ impl Out {
         self.mode
     }
 
-    /// Writes a record; `line` is the line as it came in, when it is forwarded.
+    /// Writes a record; `line` is the line as it came in, when it is forwarded. Forwarded lines are gathered: whoever forwards flushes before
+    /// it waits for more, or works.
     pub fn record(&self, record: &Record, line: Option<&str>) {
         if self.quiet && matches!(record.head.status, Status::Ok | Status::Planned | Status::Skipped) {
             return;
         }
         match self.mode {
             Output::Records => match line {
-                Some(line) => self.line(line, is_bulk(record)),
+                Some(line) => self.line(line, true),
                 None => self.line(&record.to_line(), is_bulk(record)),
             },
             Output::Table => {
                 if let Some(text) = people::render(record, self.colour) {
-                    self.line(&text, is_bulk(record));
+                    self.line(&text, line.is_some() || is_bulk(record));
                 }
             }
             Output::Raw | Output::Nagios => {}
@@ -53,7 +54,7 @@ impl Out {
     /// Forwards a line whose meaning is not known.
     pub fn foreign(&self, line: &str) {
         if self.mode == Output::Records && !self.quiet {
-            self.line(line, false);
+            self.line(line, true);
         }
     }
 

@@ -194,6 +194,9 @@ fn forward<T: Tool>(
                 records += 1;
                 fold.push(&record);
                 stage.out.record(&record, Some(&line));
+                if reader.is_drained() {
+                    stage.out.flush();
+                }
                 if failure.is_none() {
                     *failure = tool.see(&record, stage).err();
                 }
