@@ -36,6 +36,7 @@ derive-record: ## the long run of the derivation engine against the published fi
 generate: ## write the generated files anew (help texts, record reference)
 	$(CARGO) build --workspace
 	UPDATE_GENERATED=1 $(CARGO) test -p ml-tests --test generated
+	UPDATE_GENERATED=1 $(CARGO) test -p ml-health --test reference
 
 windows: ## type-check every tool for Windows (not part of make test)
 	@scripts/windows-check.sh

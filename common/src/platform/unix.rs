@@ -145,6 +145,14 @@ pub fn own_folder(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw())
 }
 
+/// Everybody may read the file; only its owner writes it.
+///
+/// # Errors
+/// As of `fchmod`.
+pub fn let_others_read(file: &File) -> io::Result<()> {
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
 /// Lets other users pass through a folder, but not look into it.
 ///
 /// # Errors

@@ -14,6 +14,10 @@ pub enum Output {
     Raw,
     /// One line in the convention of Nagios plugins, with their exit codes.
     Nagios,
+    /// The text format of Prometheus.
+    Prometheus,
+    /// A test report as CI systems read it.
+    Junit,
 }
 
 /// When a tool works although something upstream is wrong.

@@ -47,7 +47,7 @@ impl Out {
                     self.line(&text, line.is_some() || is_bulk(record));
                 }
             }
-            Output::Raw | Output::Nagios => {}
+            Output::Raw | Output::Nagios | Output::Prometheus | Output::Junit => {}
         }
     }
 

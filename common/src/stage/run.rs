@@ -351,7 +351,7 @@ fn end(stage: &Stage, result: Result<Done>, silent: bool, began: Instant) -> (Ex
                     stage.out.text(&format!("{} UNKNOWN - {message}", stage.tool.to_uppercase()));
                     exit = Exit::NAGIOS_UNKNOWN;
                 }
-                Output::Records | Output::Raw => {
+                Output::Records | Output::Raw | Output::Prometheus | Output::Junit => {
                     say(&failure);
                 }
             }

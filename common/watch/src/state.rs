@@ -45,7 +45,15 @@ impl<T: Serialize + DeserializeOwned + Default> StateFile<T> {
     /// # Errors
     /// Class Locked when another run holds it, Config when a newer version wrote it, Storage when the folder cannot be used.
     pub fn open(path: &Path, version: u64) -> Result<StateFile<T>> {
-        let lock = lock(path)?;
+        StateFile::open_within(path, version, PATIENCE)
+    }
+
+    /// The same, waiting for another run no longer than `patience`.
+    ///
+    /// # Errors
+    /// As [`StateFile::open`].
+    pub fn open_within(path: &Path, version: u64, patience: Duration) -> Result<StateFile<T>> {
+        let lock = lock(path, patience)?;
         let (value, mut warning) = load(path, version)?;
         if let Some(failure) = &mut warning {
             let aside = aside(path, Timestamp::now());
@@ -123,7 +131,7 @@ fn load<T: DeserializeOwned + Default>(path: &Path, version: u64) -> Result<(T, 
 }
 
 /// A lock file of its own: the state file itself is replaced.
-fn lock(path: &Path) -> Result<File> {
+fn lock(path: &Path, patience: Duration) -> Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let lock_path = PathBuf::from(name);
@@ -132,7 +140,7 @@ fn lock(path: &Path) -> Result<File> {
         std::fs::create_dir_all(folder).map_err(|error| files::storage(&error, folder, "cannot make the folder"))?;
     }
     let file = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(cannot)?;
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),

@@ -1,75 +1,77 @@
 //! Makes the checks and tells what they found.
 
-use crate::check::Finding;
 use crate::cli::Cli;
+use crate::kind::Opening;
+use crate::plan;
 use crate::probe::Facts;
-use crate::{nagios, plan};
+use crate::profile::{self, Shared};
+use crate::report::{Report, State};
+use crate::schedule::{Schedule, Watch};
+use ml_common::record::{Body, Check};
 use ml_common::stage::Output;
-use ml_common::{Class, Done, Exit, Failure, Result, Stage, Status};
+use ml_common::{Class, Done, Failure, Result, Stage, Status};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// All the work of ml-health.
 ///
 /// # Errors
-/// Class Config for settings that make no sense, Usage when no check is left, and a signal. What the checks find is no error.
+/// Class Config for settings or a profile that make no sense, Usage when no check is left, and a signal. What the checks find is no error.
 pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
-    let choice = cli.choice();
+    let profile = cli.profile(&stage.settings)?;
+    let choice = cli.choice(&stage.settings)?;
     if choice.is_empty() {
-        return Err(Failure::new(Class::Usage, "no check is left to make").hint("see --only and --skip in --help"));
+        return Err(Failure::new(Class::Usage, "no check is left to make").hint("see --only, --skip and --tier in --help"));
     }
-    let facts = Arc::new(Facts::gather(stage)?);
-    let lanes: Vec<_> = plan::lanes(&facts, &choice).into_iter().map(|lane| lane.start(facts.limits.deadline)).collect();
-    let mut findings: Vec<(&'static str, Finding)> = Vec::new();
-    for lane in lanes {
-        lane.follow(&stage.cancel, |entry, finding, took| {
-            stage.check(finding.status(), finding.clone().into_body(entry.id, entry.gate, took));
-            findings.push((entry.id, finding));
-        })?;
+    let mode = stage.out().mode();
+    if cli.watch.is_some() && !matches!(mode, Output::Records | Output::Table) {
+        return Err(Failure::new(Class::Usage, "a watch prints records or a table")
+            .hint("leave --output away, or write the metrics with --textfile"));
     }
-    let (status, done) = conclude(&findings);
-    if stage.out().mode() != Output::Nagios {
-        return Ok(done);
+    let mut lanes = Vec::new();
+    if profile.is_none_or(|profile| profile.home) {
+        let variables = profile.map(|profile| profile.variables.as_slice()).unwrap_or_default();
+        lanes = plan::lanes(&Arc::new(Facts::gather(stage, variables)?), &choice);
     }
-    stage.out().text(&nagios::line(status, &done.summary, &findings));
-    Ok(Done { exit: Exit(nagios::code(status)), ..done })
+    let state = profile.map(|profile| State::open(stage, profile));
+    if let (Some(profile), Some(state)) = (profile, &state) {
+        let application = format!("{} {}", stage.tool, stage.run);
+        let opening = Opening { settings: &stage.settings, system: &stage.system, application: &application, root: stage.settings.base() };
+        let shared = Shared { cancel: stage.cancel.clone(), since: cli.since, memories: Arc::new(state.memory().views.clone()) };
+        lanes.extend(profile.lanes(&|id| choice.has(id), &opening, &shared)?);
+    }
+    let watch = cli.watch.map(|every| Watch { every, until: cli.lasting.map(|lasting| Instant::now() + lasting) });
+    let mut report = Report::new(stage, profile.zip(state), watch.is_none(), cli.textfile.as_deref());
+    let made = Schedule::start(lanes).run(watch, &stage.cancel, &mut report);
+    let written = report.finish();
+    made?;
+    written?;
+    Ok(report.conclude())
 }
 
-/// The worst of the findings, as the tool's own end.
-fn conclude(findings: &[(&'static str, Finding)]) -> (Status, Done) {
-    let worst = findings.iter().fold(Status::Ok, |worst, (_, finding)| worst.worst(finding.status()));
-    let kinds = [Status::Ok, Status::Warn, Status::Crit, Status::Unknown, Status::Skipped];
-    let counts = kinds.map(|kind| (kind, findings.iter().filter(|(_, finding)| finding.status() == kind).count()));
-    let told: Vec<String> = counts.iter().filter(|(_, count)| *count > 0).map(|(kind, count)| format!("{count} {}", kind.name())).collect();
-    let checks = if findings.len() == 1 { "1 check".to_owned() } else { format!("{} checks", findings.len()) };
-    let mut done = Done::ok(format!("{checks}: {}", told.join(", "))).metric("checks", findings.len());
-    for (kind, count) in counts {
-        done = done.metric(kind.name(), count);
-    }
-    // Not knowing is a warning: nothing says that it is bad, and nothing that it is well.
-    (done.exit, done.status) = match worst {
-        Status::Crit => (Exit(5), Some(Status::Crit)),
-        Status::Warn | Status::Unknown => (Exit(1), Some(Status::Warn)),
-        Status::Ok | Status::Skipped | Status::Planned => (Exit::OK, None),
+/// Tells every mistake of the profile.
+///
+/// # Errors
+/// Class Config when there is one, or no profile.
+pub fn check_config(cli: &Cli, stage: &Stage) -> Result<Done> {
+    let Some(path) = profile::path(cli.profile.as_deref(), &stage.settings)? else {
+        return Err(Failure::new(Class::Config, "there is no profile to look at").hint("name one with --profile, or set PROFILE"));
     };
-    (worst, done)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn exit(statuses: &[Status]) -> (u8, Option<Status>, String) {
-        let findings: Vec<_> = statuses.iter().map(|status| ("x", Finding { status: Some(*status), ..Finding::ok("") })).collect();
-        let (_, done) = conclude(&findings);
-        (done.exit.0, done.status, done.summary)
+    let (mistakes, checks) = profile::check(&path, &stage.settings, &plan::home_ids())?;
+    for mistake in &mistakes {
+        let check = Check {
+            id: "config".into(),
+            summary: mistake.to_string(),
+            hint: mistake.hint.clone(),
+            error_class: Some(Class::Config.name().into()),
+            ..Check::default()
+        };
+        stage.emit(Status::Crit, Body::Check(check));
     }
-
-    #[test]
-    fn the_worst_finding_is_the_end() {
-        use Status::{Crit, Ok, Skipped, Unknown, Warn};
-        assert_eq!(exit(&[Ok, Skipped]), (0, None, "2 checks: 1 ok, 1 skipped".into()));
-        assert_eq!(exit(&[Ok, Unknown]).0, 1);
-        assert_eq!(exit(&[Warn, Unknown, Skipped]), (1, Some(Warn), "3 checks: 1 warn, 1 unknown, 1 skipped".into()));
-        assert_eq!(exit(&[Warn, Crit, Unknown]).0, 5);
+    if mistakes.is_empty() {
+        let home = if checks == 1 { "1 check".to_owned() } else { format!("{checks} checks") };
+        return Ok(Done::ok(format!("config is fine: {home}")).metric("checks", checks));
     }
+    let count = if mistakes.len() == 1 { "1 mistake".to_owned() } else { format!("{} mistakes", mistakes.len()) };
+    Err(Failure::new(Class::Config, format!("{} has {count}", path.display())).hint("each is told above with its line"))
 }

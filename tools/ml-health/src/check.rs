@@ -2,6 +2,7 @@
 
 use ml_common::record::{Check as Body, Map, Scalar};
 use ml_common::{Failure, Result, Status};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// One check of a lane; `L` is what the lane's checks share: a session, a URL, a folder.
@@ -16,6 +17,17 @@ pub struct Check<L: 'static> {
     pub on_error: OnError,
     /// Makes it.
     pub probe: fn(&mut L) -> Result<Finding>,
+}
+
+/// What a check costs, and with that how often it is made: `--tier fast,normal`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Tier {
+    /// A few milliseconds.
+    Fast,
+    /// A look at statistics or a page.
+    Normal,
+    /// Sizes, scans, builds.
+    Expensive,
 }
 
 /// What a failed probe means.
@@ -37,7 +49,7 @@ pub struct Finding {
     /// What was seen.
     pub value: Option<Scalar>,
     /// Its unit.
-    pub unit: Option<&'static str>,
+    pub unit: Option<Cow<'static, str>>,
     /// Threshold of a warning, as a number or a Nagios range.
     pub warn: Option<Scalar>,
     /// Threshold of critical.
@@ -47,9 +59,9 @@ pub struct Finding {
     /// What to do about it.
     pub hint: Option<String>,
     /// Class of the failure.
-    pub error_class: Option<&'static str>,
+    pub error_class: Option<Cow<'static, str>>,
     /// The check because of which this one was not made.
-    pub blocked_by: Option<&'static str>,
+    pub blocked_by: Option<Cow<'static, str>>,
     /// The rows that made it fail.
     pub evidence: Vec<String>,
     /// Further words.
@@ -70,8 +82,8 @@ impl Finding {
     }
 
     /// Not made, because `id` is not well.
-    pub fn blocked(id: &'static str) -> Finding {
-        Finding { blocked_by: Some(id), ..Finding::skipped(format!("not made, because of {id}")) }
+    pub fn blocked(id: &str) -> Finding {
+        Finding { blocked_by: Some(id.to_owned().into()), ..Finding::skipped(format!("not made, because of {id}")) }
     }
 
     /// Something is wrong, and what to do about it.
@@ -96,7 +108,7 @@ impl Finding {
         } else {
             failure.class.name()
         };
-        Finding { status: Some(status), hint: failure.hint, error_class: Some(class), ..Finding::ok(failure.message) }
+        Finding { status: Some(status), hint: failure.hint, error_class: Some(class.into()), ..Finding::ok(failure.message) }
     }
 
     /// The probe was still at work when its time was over.
@@ -104,19 +116,19 @@ impl Finding {
         let status = if on_error == OnError::Crit { Status::Crit } else { Status::Unknown };
         let summary = format!("no result within {} s", limit.as_secs_f64());
         let hint = "look for what hangs or slows it, or raise CHECK_DEADLINE_MS";
-        Finding { error_class: Some("timeout"), ..Finding::bad(status, summary, hint) }
+        Finding { error_class: Some("timeout".into()), ..Finding::bad(status, summary, hint) }
     }
 
     /// The probe ended by a defect of ours.
     pub fn broken() -> Finding {
         let hint = "please report it with the lines on stderr";
-        Finding { error_class: Some("internal"), ..Finding::bad(Status::Unknown, "internal error of this check", hint) }
+        Finding { error_class: Some("internal".into()), ..Finding::bad(Status::Unknown, "internal error of this check", hint) }
     }
 
     /// The value and its unit.
     #[must_use]
     pub fn value(self, value: impl Into<Scalar>, unit: &'static str) -> Finding {
-        Finding { value: Some(value.into()), unit: (!unit.is_empty()).then_some(unit), ..self }
+        Finding { value: Some(value.into()), unit: (!unit.is_empty()).then_some(unit.into()), ..self }
     }
 
     /// A number besides the value.
@@ -144,14 +156,14 @@ impl Finding {
             id: id.to_owned(),
             gate,
             value: self.value,
-            unit: self.unit.map(str::to_owned),
+            unit: self.unit.map(Cow::into_owned),
             warn: self.warn,
             crit: self.crit,
             summary: self.summary,
             hint: self.hint,
             duration_ms: took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
-            error_class: self.error_class.map(str::to_owned),
-            blocked_by: self.blocked_by.map(str::to_owned),
+            error_class: self.error_class.map(Cow::into_owned),
+            blocked_by: self.blocked_by.map(Cow::into_owned),
             evidence: self.evidence,
             labels: self.labels,
             metrics: self.metrics,
@@ -164,24 +176,24 @@ mod tests {
     use super::*;
     use ml_common::Class;
 
-    fn failed(on_error: OnError, message: &str, seconds: u64) -> (Status, Option<&'static str>) {
+    fn failed(on_error: OnError, message: &str, seconds: u64) -> (Status, Option<String>) {
         let failure = Failure::new(Class::Database, message).hint("mend it");
         let finding = Finding::failed(on_error, failure, Duration::from_secs(seconds), Duration::from_secs(10));
         assert_eq!(finding.hint.as_deref(), Some("mend it"));
-        (finding.status(), finding.error_class)
+        (finding.status(), finding.error_class.map(Cow::into_owned))
     }
 
     #[test]
     fn a_failed_probe_is_what_its_check_says_it_is() {
-        assert_eq!(failed(OnError::Crit, "refused", 0), (Status::Crit, Some("database")));
-        assert_eq!(failed(OnError::Unknown, "refused", 0), (Status::Unknown, Some("database")));
-        assert_eq!(failed(OnError::CritButTime, "bad page (XX001)", 0), (Status::Crit, Some("database")));
+        assert_eq!(failed(OnError::Crit, "refused", 0), (Status::Crit, Some("database".to_owned())));
+        assert_eq!(failed(OnError::Unknown, "refused", 0), (Status::Unknown, Some("database".to_owned())));
+        assert_eq!(failed(OnError::CritButTime, "bad page (XX001)", 0), (Status::Crit, Some("database".to_owned())));
     }
 
     #[test]
     fn lack_of_time_is_told_as_such() {
-        assert_eq!(failed(OnError::Crit, "silent", 10), (Status::Crit, Some("timeout")));
-        assert_eq!(failed(OnError::CritButTime, "cancelled (57014)", 10), (Status::Unknown, Some("timeout")));
+        assert_eq!(failed(OnError::Crit, "silent", 10), (Status::Crit, Some("timeout".to_owned())));
+        assert_eq!(failed(OnError::CritButTime, "cancelled (57014)", 10), (Status::Unknown, Some("timeout".to_owned())));
         let late = |on_error| Finding::late(on_error, Duration::from_millis(1500));
         assert_eq!((late(OnError::Crit).status(), late(OnError::CritButTime).status()), (Status::Crit, Status::Unknown));
         assert_eq!(late(OnError::Unknown).summary, "no result within 1.5 s");
@@ -190,8 +202,8 @@ mod tests {
     #[test]
     fn what_may_not_be_seen_is_unknown() {
         let denied = |on_error| failed(on_error, "permission denied for table blocks (42501)", 0);
-        assert_eq!(denied(OnError::CritButTime), (Status::Unknown, Some("privilege")));
-        assert_eq!(denied(OnError::Unknown), (Status::Unknown, Some("privilege")));
-        assert_eq!(denied(OnError::Crit), (Status::Crit, Some("privilege")), "no session is no session");
+        assert_eq!(denied(OnError::CritButTime), (Status::Unknown, Some("privilege".to_owned())));
+        assert_eq!(denied(OnError::Unknown), (Status::Unknown, Some("privilege".to_owned())));
+        assert_eq!(denied(OnError::Crit), (Status::Crit, Some("privilege".to_owned())), "no session is no session");
     }
 }

@@ -1,168 +1,155 @@
 //! A lane: checks that share something and are made one after another, on a thread of their own, beside the other lanes.
 //!
-//! The lane tells when a check begins and what it found; who follows it ([`Running::follow`]) does not wait longer than the check's time. A
-//! probe that hangs for good keeps its thread, and the process ends without it.
+//! The lane makes what the schedule hands it, one check at a time, and hands back what was found. A probe that hangs for good keeps its thread, and
+//! the process ends without it.
 
-use crate::check::{Check, Finding, OnError};
-use ml_common::signal::Cancel;
-use ml_common::{Result, Status};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use crate::check::{Check, Finding, OnError, Tier};
+use crate::kind::{Sample, Unseen};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::panic::AssertUnwindSafe;
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-
-/// The layers below have the check's time as their limit and say more when it is over; so much later this one steps in.
-const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 1000 });
-
-/// How often a waiting lane looks for a signal.
-const POLL: Duration = Duration::from_millis(50);
-
-/// What is known of a check without making it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Id of its record.
-    pub id: &'static str,
-    /// See [`Check::gate`].
-    pub gate: bool,
-    /// See [`Check::needs`].
-    pub needs: &'static [&'static str],
-    on_error: OnError,
-}
-
-impl Entry {
-    /// What is known of this one.
-    pub fn of<L: 'static>(check: &Check<L>) -> Entry {
-        Entry { id: check.id, gate: check.gate, needs: check.needs, on_error: check.on_error }
-    }
-}
 
 /// Ends what a lane is waiting for, so that it can go on.
 pub type Abort = Arc<Mutex<Option<Box<dyn Fn() + Send>>>>;
 
+/// What is known of a check without making it.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// Id of its record.
+    pub id: Arc<str>,
+    /// No later work may be built on it when it is critical.
+    pub gate: bool,
+    /// Checks without which it is not made, of whatever lane.
+    pub needs: Vec<Arc<str>>,
+    /// What it means when it cannot be made.
+    pub on_error: OnError,
+    /// Its time.
+    pub limit: Duration,
+    /// See [`Tier`].
+    pub tier: Tier,
+    /// How often it is made in a watch; as often as the watch looks when none is given.
+    pub interval: Option<Duration>,
+    /// Why it is never made.
+    pub never: Option<String>,
+}
+
+impl Planned {
+    /// One of the compiled-in checks.
+    pub fn of<L: 'static>(check: &Check<L>, limit: Duration) -> Planned {
+        Planned {
+            id: check.id.into(),
+            gate: check.gate,
+            needs: check.needs.iter().map(|id| (*id).into()).collect(),
+            on_error: check.on_error,
+            limit,
+            tier: Tier::Normal,
+            interval: None,
+            never: None,
+        }
+    }
+}
+
+/// One check to be made now.
+#[derive(Clone, Copy, Debug)]
+pub struct Job {
+    /// Its place among the lane's checks.
+    pub check: usize,
+    /// Checks of one beat share what was seen.
+    pub beat: u64,
+    /// The time of the beat.
+    pub now: Timestamp,
+    /// When it has to be over.
+    pub until: Instant,
+}
+
+/// What making a check gave.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A verdict.
+    Judged(Finding),
+    /// Nothing in this lane can be made, and why.
+    Closed(String),
+    /// Something to be judged, and what its view remembers under that name.
+    Seen(Result<Sample, Unseen>, Option<(Arc<str>, Value)>),
+    /// A defect of ours ended the lane.
+    Broken,
+}
+
+/// The part of a lane that lives on its thread.
+pub trait Worker: Send {
+    /// Makes one check.
+    fn make(&mut self, job: &Job) -> Outcome;
+}
+
+/// What a lane tells: its place, the outcome and how long it took.
+pub type Event = (usize, Outcome, Duration);
+
 /// A lane that has not begun.
 pub struct Lane {
-    entries: Vec<Entry>,
-    begin: Box<dyn FnOnce(Sender<Event>, Duration) + Send>,
+    /// Its checks, in order.
+    pub checks: Vec<Planned>,
+    worker: Box<dyn Worker>,
     abort: Abort,
 }
 
-enum Event {
-    Began(Instant),
-    Found(Box<Finding>, Option<Duration>),
-}
-
 impl Lane {
-    /// The chosen ones of `checks`. `open` gives what they share, or the reason why none of them can be made.
-    pub fn new<L: 'static>(
+    /// A lane of these checks; `worker` is given their places.
+    pub fn new(checks: Vec<Planned>, worker: Box<dyn Worker>, abort: Abort) -> Lane {
+        Lane { checks, worker, abort }
+    }
+
+    /// A lane of the chosen ones of compiled-in `checks`. `open` gives what they share, anew for each beat, or the reason why none of them can be
+    /// made.
+    pub fn compiled<L: Send + 'static>(
         checks: impl IntoIterator<Item = &'static Check<L>>,
+        limit: Duration,
         chosen: &dyn Fn(&str) -> bool,
-        open: impl FnOnce(Abort) -> Result<L, String> + Send + 'static,
+        open: impl Fn(Abort) -> Result<L, String> + Send + 'static,
     ) -> Lane {
         let checks: Vec<&'static Check<L>> = checks.into_iter().filter(|check| chosen(check.id)).collect();
-        let entries = checks.iter().map(|check| Entry::of(check)).collect();
+        let planned = checks.iter().map(|check| Planned::of(check, limit)).collect();
         let abort = Abort::default();
-        let for_lane = Arc::clone(&abort);
-        Lane { entries, begin: Box::new(move |events, limit| make(&checks, open(for_lane), &events, limit)), abort }
+        let worker = Compiled { checks, limit, open: Box::new(open), abort: Arc::clone(&abort), shared: None };
+        Lane::new(planned, Box::new(worker), abort)
     }
 
-    /// Its checks, in order.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-
-    /// Begins; each check has `limit`.
-    pub fn start(self, limit: Duration) -> Running {
-        let (sender, events) = mpsc::channel();
-        let begin = self.begin;
-        // Without a thread the sender is gone, and every check is told as broken.
-        let _ = std::thread::Builder::new().name("lane".into()).spawn(move || begin(sender, limit));
-        Running { entries: self.entries, events, abort: self.abort, limit }
-    }
-}
-
-/// The thread of a lane.
-fn make<L>(checks: &[&Check<L>], shared: Result<L, String>, events: &Sender<Event>, limit: Duration) {
-    let mut shared = shared;
-    let mut unwell: Vec<&'static str> = Vec::new();
-    for check in checks {
-        let began = Instant::now();
-        let _ = events.send(Event::Began(began));
-        let (finding, took) = match (&mut shared, check.needs.iter().find(|id| unwell.contains(id))) {
-            (Err(reason), _) => (Finding::skipped(reason.as_str()), None),
-            (Ok(_), Some(id)) => (Finding::blocked(id), None),
-            (Ok(shared), None) => {
-                let found = (check.probe)(shared);
-                let took = began.elapsed();
-                (found.unwrap_or_else(|failure| Finding::failed(check.on_error, failure, took, limit)), Some(took))
+    /// Begins; what it makes is told to `events` under the name `place`.
+    pub fn start(self, place: usize, events: Sender<Event>) -> Running {
+        let (jobs, to_do) = mpsc::channel::<Job>();
+        let mut worker = self.worker;
+        let work = move || {
+            for job in to_do {
+                let began = Instant::now();
+                let made = std::panic::catch_unwind(AssertUnwindSafe(|| worker.make(&job)));
+                let broken = made.is_err();
+                if events.send((place, made.unwrap_or(Outcome::Broken), began.elapsed())).is_err() || broken {
+                    return;
+                }
             }
         };
-        if !matches!(finding.status(), Status::Ok | Status::Warn) {
-            unwell.push(check.id);
-        }
-        if events.send(Event::Found(Box::new(finding), took)).is_err() {
-            return;
-        }
+        // Without a thread nobody takes the jobs, and every check is told as broken.
+        let _ = std::thread::Builder::new().name("lane".into()).spawn(work);
+        Running { jobs, abort: self.abort }
     }
 }
 
 /// A lane at work.
 pub struct Running {
-    entries: Vec<Entry>,
-    events: Receiver<Event>,
+    jobs: Sender<Job>,
     abort: Abort,
-    limit: Duration,
 }
 
 impl Running {
-    /// Gives what each check found, in order and as soon as it is known; every check is given, whatever happens.
-    ///
-    /// # Errors
-    /// When a signal arrives.
-    pub fn follow(self, cancel: &Cancel, mut tell: impl FnMut(Entry, Finding, Option<Duration>)) -> Result<()> {
-        let mut lost: Option<&'static str> = None;
-        for &entry in &self.entries {
-            if let Some(id) = lost {
-                tell(entry, Finding::blocked(id), None);
-                continue;
-            }
-            match self.wait(cancel, self.limit + PATIENCE)? {
-                Waited::Found(finding, took) => tell(entry, *finding, took),
-                Waited::Gone => {
-                    tell(entry, Finding::broken(), None);
-                    lost = Some(entry.id);
-                }
-                Waited::Late => {
-                    tell(entry, Finding::late(entry.on_error, self.limit), Some(self.limit));
-                    self.abort();
-                    // It may come back now, and the next checks be made.
-                    if !matches!(self.wait(cancel, 3 * PATIENCE)?, Waited::Found(..)) {
-                        lost = Some(entry.id);
-                    }
-                }
-            }
-        }
-        Ok(())
+    /// Hands it a check; whether it took it.
+    pub fn give(&self, job: Job) -> bool {
+        self.jobs.send(job).is_ok()
     }
 
-    /// Waits for the check that is being made, at most `limit` from its beginning.
-    fn wait(&self, cancel: &Cancel, limit: Duration) -> Result<Waited> {
-        let mut until = Instant::now() + limit;
-        loop {
-            if let Err(failure) = cancel.check() {
-                self.abort();
-                return Err(failure);
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            match self.events.recv_timeout(left.min(POLL)) {
-                Ok(Event::Began(at)) => until = at + limit,
-                Ok(Event::Found(finding, took)) => return Ok(Waited::Found(finding, took)),
-                Err(RecvTimeoutError::Disconnected) => return Ok(Waited::Gone),
-                Err(RecvTimeoutError::Timeout) if left.is_zero() => return Ok(Waited::Late),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-        }
-    }
-
-    fn abort(&self) {
+    /// Ends what it is waiting for.
+    pub fn abort(&self) {
         if let Ok(abort) = self.abort.lock()
             && let Some(abort) = abort.as_ref()
         {
@@ -171,12 +158,34 @@ impl Running {
     }
 }
 
-enum Waited {
-    Found(Box<Finding>, Option<Duration>),
-    Late,
-    Gone,
+/// Opens what the checks of a lane share.
+type Open<L> = Box<dyn Fn(Abort) -> Result<L, String> + Send>;
+
+/// The compiled-in checks of a lane.
+struct Compiled<L: 'static> {
+    checks: Vec<&'static Check<L>>,
+    limit: Duration,
+    open: Open<L>,
+    abort: Abort,
+    /// What they share, and the beat that it was opened for.
+    shared: Option<(u64, Result<L, String>)>,
 }
 
-#[cfg(test)]
-#[path = "lane_tests.rs"]
-mod tests;
+impl<L: Send> Worker for Compiled<L> {
+    fn make(&mut self, job: &Job) -> Outcome {
+        if self.shared.as_ref().is_none_or(|(beat, _)| *beat != job.beat) {
+            // What was open ends first: there is one connection a server.
+            self.shared = None;
+            self.shared = Some((job.beat, (self.open)(Arc::clone(&self.abort))));
+        }
+        match (&mut self.shared, self.checks.get(job.check)) {
+            (Some((_, Ok(shared))), Some(check)) => {
+                let began = Instant::now();
+                let found = (check.probe)(shared);
+                Outcome::Judged(found.unwrap_or_else(|failure| Finding::failed(check.on_error, failure, began.elapsed(), self.limit)))
+            }
+            (Some((_, Err(reason))), _) => Outcome::Closed(reason.clone()),
+            _ => Outcome::Broken,
+        }
+    }
+}

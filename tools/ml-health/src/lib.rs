@@ -26,6 +26,10 @@
 //! | backup.newest | | the age of the newest good backup |
 //! | backup.proven | | the time since a drill last proved one |
 //!
+//! With a profile (docs/profiles.md) its checks are made, beside these or in their place; a check has further records `ID.trend` and
+//! `ID.availability` when it asks for them, advice is `advice.ID`. `state` is told when what earlier runs remembered cannot be used, and
+//! `config` is a mistake that `--check-config` found.
+//!
 //! The gates are what a later stage must not build on when it is critical. All else is told and stops nothing. It reads only: a dry run
 //! makes every check as ever.
 //!
@@ -39,12 +43,18 @@
 mod act;
 mod check;
 mod cli;
+mod junit;
 mod kind;
 mod lane;
 mod limits;
 mod nagios;
 mod plan;
 mod probe;
+mod profile;
+mod report;
+mod schedule;
+mod textfile;
 mod verdict;
 
 pub use cli::Cli;
+pub use kind::reference;

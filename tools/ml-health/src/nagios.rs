@@ -1,8 +1,7 @@
 //! The convention of Nagios plugins: one line with performance data, and their own exit codes.
 
-use crate::check::Finding;
 use ml_common::Status;
-use ml_common::record::Scalar;
+use ml_common::record::{Check, Scalar};
 use ml_common::redact;
 
 /// 0 ok, 1 warning, 2 critical, 3 unknown.
@@ -16,36 +15,40 @@ pub fn code(status: Status) -> u8 {
 }
 
 /// `ML-HEALTH WARNING - summary | perfdata`.
-pub fn line(status: Status, summary: &str, findings: &[(&'static str, Finding)]) -> String {
+pub fn line(status: Status, summary: &str, checks: &[(Status, &Check)]) -> String {
     let word = match status {
         Status::Ok | Status::Skipped | Status::Planned => "OK",
         Status::Warn => "WARNING",
         Status::Crit => "CRITICAL",
         Status::Unknown => "UNKNOWN",
     };
-    let bad: Vec<String> = findings.iter().filter(|(_, f)| f.status().is_bad()).map(|(id, f)| format!("{id}: {}", f.summary)).collect();
+    let bad: Vec<String> =
+        checks.iter().filter(|(status, _)| status.is_bad()).map(|(_, check)| format!("{}: {}", check.id, check.summary)).collect();
     let said = if bad.is_empty() { summary.to_owned() } else { bad.join("; ") };
     // A bar would begin the performance data, a line feed the long output.
     let said = redact::scrub(&said).replace('|', "/").replace(['\n', '\r'], " ");
-    let data: Vec<String> = findings.iter().filter_map(|(id, finding)| performance(id, finding)).collect();
+    let data: Vec<String> = checks.iter().filter_map(|(_, check)| performance(check)).collect();
     let data = if data.is_empty() { String::new() } else { format!(" | {}", data.join(" ")) };
     format!("ML-HEALTH {word} - {said}{data}")
 }
 
 /// `'disk.backups'=1024B;512:;256:`
-fn performance(id: &str, finding: &Finding) -> Option<String> {
-    let value = match &finding.value {
+fn performance(check: &Check) -> Option<String> {
+    let value = match &check.value {
         Some(Scalar::Int(value)) => value.to_string(),
         Some(Scalar::Float(value)) => value.to_string(),
         _ => return None,
     };
-    let unit = match finding.unit {
+    let unit = match check.unit.as_deref() {
         Some("bytes") => "B",
-        Some(unit @ ("ms" | "%")) => unit,
+        Some(unit @ ("s" | "ms" | "%")) => unit,
         _ => "",
     };
-    let text = |limit: &Option<Scalar>| limit.as_ref().map(ToString::to_string).unwrap_or_default();
-    let data = format!("'{id}'={value}{unit};{};{}", text(&finding.warn), text(&finding.crit));
+    // A condition over several values is no range.
+    let is_range =
+        |limit: &&Scalar| !matches!(limit, Scalar::Text(text) if text.contains(|c: char| c.is_ascii_alphabetic() || " <>=".contains(c)));
+    let text = |limit: &Option<Scalar>| limit.as_ref().filter(is_range).map(ToString::to_string).unwrap_or_default();
+    let data = format!("'{}'={value}{unit};{};{}", check.id, text(&check.warn), text(&check.crit));
     Some(data.trim_end_matches(';').to_owned())
 }
 
@@ -53,18 +56,31 @@ fn performance(id: &str, finding: &Finding) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn check(id: &str, summary: &str, value: u64, unit: &str, warn: &str, crit: &str) -> Check {
+        let limit = |text: &str| (!text.is_empty()).then(|| text.into());
+        Check {
+            id: id.into(),
+            summary: summary.into(),
+            value: Some(value.into()),
+            unit: (!unit.is_empty()).then(|| unit.into()),
+            warn: limit(warn),
+            crit: limit(crit),
+            ..Check::default()
+        }
+    }
+
     #[test]
     fn what_is_bad_stands_before_the_bar_and_figures_after_it() {
-        let disk = Finding { warn: Some("512:".into()), crit: Some("256:".into()), ..Finding::ok("1 KiB free").value(1024u64, "bytes") };
-        let queue = Finding::bad(Status::Warn, "too | long\nqueue", "drain it").value(7u64, "");
-        let findings = [("disk.backups", disk), ("redis.queue", Finding { warn: Some(5u64.into()), ..queue })];
+        let disk = check("disk.backups", "1 KiB free", 1024, "bytes", "512:", "256:");
+        let queue = check("redis.queue", "too | long\nqueue", 7, "", "5", "busy / total > 3");
         let expected = "ML-HEALTH WARNING - redis.queue: too / long queue | 'disk.backups'=1024B;512:;256: 'redis.queue'=7;5";
-        assert_eq!(line(Status::Warn, "2 checks", &findings), expected);
+        assert_eq!(line(Status::Warn, "2 checks", &[(Status::Ok, &disk), (Status::Warn, &queue)]), expected);
     }
 
     #[test]
     fn all_well_is_one_short_line() {
-        assert_eq!(line(Status::Ok, "1 check: 1 ok", &[("a", Finding::ok("fine"))]), "ML-HEALTH OK - 1 check: 1 ok");
+        let fine = Check { id: "a".into(), ..Check::default() };
+        assert_eq!(line(Status::Ok, "1 check: 1 ok", &[(Status::Ok, &fine)]), "ML-HEALTH OK - 1 check: 1 ok");
         assert_eq!([Status::Ok, Status::Skipped, Status::Warn, Status::Crit, Status::Unknown].map(code), [0, 0, 1, 2, 3]);
     }
 }

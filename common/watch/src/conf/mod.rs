@@ -3,10 +3,12 @@
 //! A [`File`] is read into [`Table`]s; their getters remember what was asked for and note what is of the wrong kind. What was never asked for is an
 //! unknown key, told by [`File::finish`] with the known one nearest to it.
 
+mod place;
 mod table;
 mod tree;
 mod vars;
 
+pub use place::{CHECK_TABLES, RULE_TABLES, lookup, profile_path};
 pub use table::{Spot, Table};
 pub use vars::{Unset, Vars};
 
@@ -52,6 +54,11 @@ impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}: {}", self.path.display(), self.line, self.column, self.message)
     }
+}
+
+/// A time such as `500ms`, `15s`, `24h`, `30d`.
+pub fn duration(text: &str) -> Option<std::time::Duration> {
+    humantime::parse_duration(text).ok()
 }
 
 impl File {

@@ -142,9 +142,9 @@ impl<'a> Table<'a> {
     /// A time such as `15s`, `24h`, `30d`.
     pub fn duration(&self, key: &str) -> Option<Spot<Duration>> {
         let text = self.text(key)?;
-        match humantime::parse_duration(&text) {
-            Ok(duration) => Some(Spot { value: duration, at: text.at }),
-            Err(_) => {
+        match super::duration(&text) {
+            Some(duration) => Some(Spot { value: duration, at: text.at }),
+            None => {
                 self.file.mistake(text.at, format!("{key} is '{}', and not a time", text.value), "write 500ms, 15s, 5m, 24h or 30d");
                 None
             }

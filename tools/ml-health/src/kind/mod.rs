@@ -14,11 +14,13 @@ pub mod probing;
 mod prometheus;
 mod promql;
 mod redis;
+mod reference;
 mod sample;
 mod source;
 mod tls;
 
 pub use args::{Arg, Args, Param, ParamKind};
+pub use reference::reference;
 pub use sample::{Metric, Sample, Unseen};
 
 use crate::lane::Abort;
@@ -30,7 +32,7 @@ use ml_common::signal::Cancel;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// All kinds, in the order of the manual (docs/profiles.md is generated from them).
+/// All kinds, in the order of the manual (docs/probes.md is generated from them).
 pub const KINDS: &[&Kind] =
     &[&postgres::KIND, &redis::KIND, &http::KIND, &json::KIND, &prometheus::KIND, &promql::KIND, &tls::KIND, &dns::KIND];
 

@@ -37,11 +37,11 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Gathers them.
+    /// Gathers them; `variables` are names of settings that a profile knows.
     ///
     /// # Errors
     /// Class Config when a setting makes no sense.
-    pub fn gather(stage: &Stage) -> Result<Facts> {
+    pub fn gather(stage: &Stage, variables: &[String]) -> Result<Facts> {
         let limits = Limits::read(&stage.settings)?;
         let deadline = limits.deadline;
         let mut options = stage.pg_options()?;
@@ -56,7 +56,8 @@ impl Facts {
             let checked = stage.settings.get(key).map_or(Ok(()), ml_common::http::check_url);
             checked.map_err(|failure| failure.context(key))?;
         }
-        let (settings, cancel) = (stage.settings.clone(), stage.cancel.clone());
+        let (mut settings, cancel) = (stage.settings.clone(), stage.cancel.clone());
+        settings.accept(variables.iter().map(String::as_str));
         Ok(Facts { system: stage.system.clone(), limits, target: stage.target()?, options, redis, settings, cancel })
     }
 }

@@ -82,7 +82,7 @@ fn in_time(answer: &Response, limits: &Limits) -> Result<(Value, Finding), Box<F
     let ms = u64::try_from(answer.latency.as_millis()).unwrap_or(u64::MAX);
     let said = |text: String| Finding::ok(text).value(ms, "ms").metric("http_status", u32::from(answer.status));
     let down = |text: String, hint: &str| {
-        Box::new(Finding { status: Some(Status::Crit), hint: Some(hint.to_owned()), error_class: Some("network"), ..said(text) })
+        Box::new(Finding { status: Some(Status::Crit), hint: Some(hint.to_owned()), error_class: Some("network".into()), ..said(text) })
     };
     if !answer.is_success() {
         return Err(down(

@@ -36,7 +36,7 @@ pub fn tables(shape: &Shape, present: usize, unreadable: &[String]) -> Finding {
     if !unreadable.is_empty() {
         let summary = format!("privilege: the role may not read {}", unreadable.join(", "));
         let hint = Some("GRANT SELECT ON ALL TABLES IN SCHEMA ... to the role, or connect as the owner".to_owned());
-        return Finding { status: Some(Status::Unknown), summary, hint, error_class: Some("privilege"), ..finding };
+        return Finding { status: Some(Status::Unknown), summary, hint, error_class: Some("privilege".into()), ..finding };
     }
     if missing.is_empty() {
         return finding;
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!((columns.status(), columns.evidence), (Status::Warn, vec!["proofs.method".to_owned()]));
         assert_eq!((there.status(), there.evidence), (Status::Warn, vec!["lemma_cache".to_owned()]));
         let unreadable = tables(&shape, 11, &["blocks".into()]);
-        assert_eq!((unreadable.status(), unreadable.error_class), (Status::Unknown, Some("privilege")));
+        assert_eq!((unreadable.status(), unreadable.error_class), (Status::Unknown, Some("privilege".into())));
     }
 
     #[test]

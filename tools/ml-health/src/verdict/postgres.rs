@@ -99,7 +99,7 @@ pub fn long_queries(long: &[Session], hidden: u64) -> Finding {
     if long.is_empty() && hidden > 0 {
         let hint = "GRANT pg_read_all_stats (or pg_monitor) to the role";
         let reason = format!("skipped: privilege; the role may not look into {} of others", counted(hidden, "session"));
-        return Finding { hint: Some(hint.into()), error_class: Some("privilege"), ..Finding::skipped(reason) };
+        return Finding { hint: Some(hint.into()), error_class: Some("privilege".into()), ..Finding::skipped(reason) };
     }
     let Some(longest) = long.iter().map(|session| session.age).reduce(f64::max) else {
         return not_above(Finding::ok(format!("no query over {minutes} minutes")).value(0u64, ""), 0.0, (0.0, None), "");
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn what_is_hidden_is_never_ok() {
         let finding = long_queries(&[], 2);
-        assert_eq!((finding.status(), finding.error_class), (Status::Skipped, Some("privilege")));
+        assert_eq!((finding.status(), finding.error_class), (Status::Skipped, Some("privilege".into())));
         assert!(finding.summary.starts_with("skipped: privilege"));
     }
 

@@ -1,0 +1,249 @@
+//! A sample, a check and its past make a finding. Pure.
+
+use super::memory::{Before, Memory, TREND, named};
+use super::summary::shown;
+use super::{AvailabilitySpec, CheckSpec, TrendSpec};
+use crate::check::Finding;
+use crate::kind::{Sample, Unseen};
+use jiff::Timestamp;
+use ml_common::Status;
+use ml_common::record::{Map, Scalar};
+use ml_watch::expr::{Problem, Value};
+use ml_watch::threshold::Threshold;
+use ml_watch::trend::Trend;
+use ml_watch::uptime::MIN_SAMPLES;
+use std::time::Duration;
+
+/// What the outcome of a look means for a check.
+pub fn judge(check: &CheckSpec, seen: &Result<Sample, Unseen>, memory: &Memory, now: Timestamp, took: Duration) -> Finding {
+    let finding = match seen {
+        Ok(sample) => over(check, sample, &memory.history(&check.planned.id, now)),
+        Err(Unseen::Privilege { what, hint }) => hidden(what.clone(), hint.clone()),
+        Err(Unseen::Absent(reason)) => Finding::skipped(reason.as_str()),
+        Err(Unseen::Failed(failure)) => {
+            let finding = Finding::failed(check.planned.on_error, failure.clone(), took, check.planned.limit);
+            Finding { hint: check.hint.clone().or(finding.hint.clone()), ..finding }
+        }
+    };
+    labelled(check, finding)
+}
+
+/// What may not be seen is never ok.
+fn hidden(what: String, hint: String) -> Finding {
+    let skipped = Finding::skipped(format!("skipped: privilege: {what}"));
+    Finding { hint: Some(hint), error_class: Some("privilege".into()), ..skipped }
+}
+
+fn over(check: &CheckSpec, sample: &Sample, before: &Before<'_>) -> Finding {
+    let get = named(&sample.values);
+    let value = check.value.as_ref().map(|expr| expr.eval(&get, before)).transpose();
+    let (value, problem) = match value {
+        Ok(value) => (value, None),
+        Err(problem) => (None, Some(problem)),
+    };
+    let verdict = match &problem {
+        Some(problem) => Err(problem.clone()),
+        None => verdict(check, value.as_ref(), &get, before),
+    };
+    let shown_value = value.as_ref().filter(|value| !matches!(value, Value::Text(text) if text.len() > 200)).map(scalar);
+    let summary = match &check.summary {
+        Some(summary) => summary.fill(value.as_ref(), &get),
+        None if !sample.note.is_empty() => sample.note.clone(),
+        None => value.as_ref().map(|value| with_unit(value, check.unit.as_deref())).unwrap_or_default(),
+    };
+    let (metrics, labels) = told_besides(check, sample);
+    let finding = Finding {
+        value: shown_value,
+        unit: check.unit.clone().filter(|_| value.is_some()).map(Into::into),
+        warn: check.warn.as_ref().map(Threshold::limit),
+        crit: check.crit.as_ref().map(Threshold::limit),
+        metrics,
+        labels,
+        ..Finding::ok(summary)
+    };
+    match verdict {
+        Ok(Verdict { status: Status::Ok, quiet }) => match (&sample.hidden, quiet) {
+            (Some(hint), _) => Finding { metrics: finding.metrics, labels: finding.labels, ..hidden(finding.summary, hint.clone()) },
+            (None, true) => Finding { summary: format!("{} ({})", finding.summary, Problem::NoHistory), ..finding },
+            (None, false) => finding,
+        },
+        Ok(Verdict { status, .. }) => Finding { status: Some(status), hint: check.hint.clone(), evidence: sample.rows.clone(), ..finding },
+        // The first run has nothing to compare with, and nothing is wrong with that.
+        Err(Problem::NoHistory) if sample.hidden.is_none() => {
+            let note = if finding.summary.is_empty() || check.summary.is_some() { sample.note.clone() } else { finding.summary.clone() };
+            let summary = if note.is_empty() { Problem::NoHistory.to_string() } else { format!("{note} ({})", Problem::NoHistory) };
+            Finding { summary, ..finding }
+        }
+        Err(_) if sample.hidden.is_some() => {
+            let hint = sample.hidden.clone().unwrap_or_default();
+            Finding { metrics: finding.metrics, labels: finding.labels, ..hidden(sample.note.clone(), hint) }
+        }
+        Err(problem) => {
+            let given: Vec<&str> = sample.values.keys().map(String::as_str).collect();
+            let hint = match &problem {
+                Problem::Missing(_) if given.is_empty() => "the probe saw nothing of what is asked for".to_owned(),
+                Problem::Missing(_) => format!("the probe gave only {}", given.join(", ")),
+                _ => format!("correct the expressions of {} in the profile", check.planned.id),
+            };
+            Finding {
+                status: Some(Status::Unknown),
+                error_class: Some("value".into()),
+                hint: Some(hint),
+                summary: problem.to_string(),
+                ..finding
+            }
+        }
+    }
+}
+
+struct Verdict {
+    status: Status,
+    /// A threshold had nothing to compare with.
+    quiet: bool,
+}
+
+type Get<'g, 'a> = &'g dyn Fn(&str) -> Option<Value<'a>>;
+
+fn verdict<'a>(check: &'a CheckSpec, value: Option<&Value<'a>>, get: Get<'_, 'a>, before: &Before<'_>) -> Result<Verdict, Problem> {
+    let mut quiet = false;
+    let mut holds = |threshold: &'a Option<Threshold>| match threshold.as_ref().map(|threshold| threshold.holds(value, get, before)) {
+        None => Ok(false),
+        Some(Err(Problem::NoHistory)) => {
+            quiet = true;
+            Ok(false)
+        }
+        Some(held) => held,
+    };
+    if holds(&check.crit)? {
+        return Ok(Verdict { status: Status::Crit, quiet });
+    }
+    let status = if holds(&check.warn)? { Status::Warn } else { Status::Ok };
+    Ok(Verdict { status, quiet })
+}
+
+/// The numbers and words that the check speaks of.
+fn told_besides(check: &CheckSpec, sample: &Sample) -> (Map, Map) {
+    let (mut metrics, mut labels) = (Map::new(), Map::new());
+    for name in check.names() {
+        match sample.values.get(name) {
+            Some(Scalar::Text(text)) => drop(labels.insert(name.to_owned(), Scalar::Text(text.chars().take(200).collect()))),
+            Some(number) => drop(metrics.insert(name.to_owned(), number.clone())),
+            None => {}
+        }
+    }
+    (metrics, labels)
+}
+
+/// What stands in the record.
+fn scalar(value: &Value<'_>) -> Scalar {
+    match value.number() {
+        Some(number) => Value::Number(rounded(number)).into(),
+        None => value.clone().into(),
+    }
+}
+
+/// Two digits after the point; of what is small, four that matter.
+pub fn rounded(number: f64) -> f64 {
+    if number == 0.0 || !number.is_finite() {
+        return number;
+    }
+    let digits = if number.abs() >= 1.0 { 2.0 } else { 3.0 - number.abs().log10().floor() };
+    let scale = 10f64.powf(digits.min(300.0));
+    let rounded = (number * scale).round() / scale;
+    if rounded.is_finite() { rounded } else { number }
+}
+
+fn with_unit(value: &Value<'_>, unit: Option<&str>) -> String {
+    match unit {
+        Some("%") => format!("{}%", shown(value)),
+        Some("bytes") => value.number().map_or_else(|| value.to_string(), |bytes| ml_common::people::human_bytes(bytes.max(0.0) as u64)),
+        Some(unit) if !unit.is_empty() => format!("{} {unit}", shown(value)),
+        _ => shown(value),
+    }
+}
+
+/// The figure that `[check.trend]` follows.
+pub fn figure(check: &CheckSpec, sample: &Sample, now: Timestamp) -> Option<f64> {
+    check.trend.as_ref()?.of.eval(&named(&sample.values), &ml_watch::expr::NoHistory(now)).ok()?.number()
+}
+
+/// The record `ID.trend`.
+pub fn trend_of(check: &CheckSpec, sample: &Sample, memory: &Memory, now: Timestamp) -> Option<Finding> {
+    let spec = check.trend.as_ref()?;
+    let past = memory.checks.get(&*check.planned.id);
+    let points = past.and_then(|past| past.daily.get(TREND)).map(ml_watch::trend::Daily::points).unwrap_or_default();
+    Some(labelled(check, trend(spec, sample, Trend::of(&points).map_err(|insufficient| insufficient.to_string()), now)))
+}
+
+/// The record `ID.availability`.
+pub fn availability_of(check: &CheckSpec, memory: &Memory, now: Timestamp) -> Option<Finding> {
+    let spec = check.availability.as_ref()?;
+    let past = memory.checks.get(&*check.planned.id);
+    let window = past.and_then(|past| past.uptime.as_ref()).map(|uptime| uptime.over(spec.days, now.as_second())).unwrap_or_default();
+    Some(labelled(check, availability(spec, &window)))
+}
+
+fn labelled(check: &CheckSpec, mut finding: Finding) -> Finding {
+    finding.labels.extend(check.labels.clone());
+    finding
+}
+
+fn trend(spec: &TrendSpec, sample: &Sample, trend: Result<Trend, String>, now: Timestamp) -> Finding {
+    let trend = match trend {
+        Ok(trend) => trend,
+        Err(insufficient) => return Finding::skipped(insufficient),
+    };
+    let get = named(&sample.values);
+    let none = ml_watch::expr::NoHistory(now);
+    let capacity = match spec.capacity.eval(&get, &none).map(|value| value.number()) {
+        Ok(Some(capacity)) => capacity,
+        Ok(None) => return Finding { status: Some(Status::Unknown), ..Finding::ok("the capacity is no number") },
+        Err(problem) => return Finding { status: Some(Status::Unknown), ..Finding::ok(problem.to_string()) },
+    };
+    let full = trend.full_in(capacity, spec.floor);
+    let seconds = full.days().map(|days| Value::Number(days * 86_400.0));
+    let holds = |threshold: &Option<Threshold>| match (threshold, &seconds) {
+        (Some(threshold), Some(seconds)) => threshold.holds(Some(seconds), &|_| None, &none).unwrap_or(false),
+        _ => false,
+    };
+    let status = if holds(&spec.crit) {
+        Status::Crit
+    } else if holds(&spec.warn) {
+        Status::Warn
+    } else {
+        Status::Ok
+    };
+    let words = |threshold: &Option<Threshold>| threshold.as_ref().map(|threshold| Scalar::Text(threshold.to_string()));
+    let hint = (status != Status::Ok).then(|| "make room, or slow the growth, before it is full".to_owned());
+    let finding = Finding { status: Some(status), warn: words(&spec.warn), crit: words(&spec.crit), hint, ..Finding::ok(full.to_string()) };
+    let finding = match full.days() {
+        Some(days) => finding.value(rounded(days), "days"),
+        None => finding,
+    };
+    finding
+        .metric("per_day", rounded(trend.slope.per_day))
+        .metric("per_day_low", rounded(trend.slope.low))
+        .metric("per_day_high", rounded(trend.slope.high))
+        .metric("in_90_days", rounded(trend.value_in(90.0)))
+        .metric("points", trend.points)
+}
+
+fn availability(spec: &AvailabilitySpec, window: &ml_watch::uptime::Availability) -> Finding {
+    let Some(percent) = window.percent(MIN_SAMPLES) else {
+        return Finding::skipped(format!("insufficient history: {} observations, {MIN_SAMPLES} are needed", window.samples));
+    };
+    let status = if spec.crit.is_some_and(|crit| percent < crit) {
+        Status::Crit
+    } else if percent < spec.target {
+        Status::Warn
+    } else {
+        Status::Ok
+    };
+    let summary = format!("{:.3}% of the last {} days, {:.1}% of which are known", percent, spec.days, window.covered());
+    let hint = (status != Status::Ok).then(|| "look in the archived records when it was down, and why".to_owned());
+    let least = |limit: f64| Scalar::Text(format!("{limit}:"));
+    Finding { status: Some(status), warn: Some(least(spec.target)), crit: spec.crit.map(least), hint, ..Finding::ok(summary) }
+        .value((percent * 1000.0).floor() / 1000.0, "%")
+        .metric("samples", window.samples)
+        .metric("down_seconds", window.down)
+}

@@ -1,0 +1,74 @@
+//! The parameters of probes and views: what a kind declares, read from a table of the profile.
+
+use crate::kind::{Arg, Args, Param, ParamKind};
+use ml_common::redact;
+use ml_watch::conf::Table;
+use std::path::Path;
+
+/// Reads what `params` declare; what is wrong is noted in the file.
+pub fn read(table: &Table<'_>, params: &'static [Param], root: &Path) -> Args {
+    let mut args = Args::default();
+    for param in params {
+        let value = one(table, param, root);
+        if param.required {
+            table.required(param.name, value.as_ref());
+        }
+        if let Some(value) = value.or_else(|| if table.has(param.name) { None } else { default(param, root) }) {
+            args.0.insert(param.name, value);
+        }
+    }
+    args
+}
+
+/// What holds when nothing is given.
+pub fn read_defaults(params: &'static [Param], root: &Path) -> Args {
+    Args(params.iter().filter_map(|param| Some((param.name, default(param, root)?))).collect())
+}
+
+fn one(table: &Table<'_>, param: &Param, root: &Path) -> Option<Arg> {
+    let name = param.name;
+    Some(match param.kind {
+        ParamKind::Text => Arg::Text(table.text(name)?.value),
+        ParamKind::Secret => {
+            let text = table.text(name)?.value;
+            redact::register(&text);
+            Arg::Text(text)
+        }
+        ParamKind::Url => {
+            let text = table.text(name)?.value;
+            redact::register_url(&text, false);
+            Arg::Text(text)
+        }
+        ParamKind::Path => Arg::Text(path(&table.text(name)?.value, root)),
+        ParamKind::Word(words) => Arg::Text(table.word(name, words)?.value.to_owned()),
+        ParamKind::Number => Arg::Number(table.number(name)?.value),
+        ParamKind::Duration => Arg::Duration(table.duration(name)?.value),
+        ParamKind::Switch => Arg::Switch(table.switch(name)?.value),
+        ParamKind::Texts => Arg::Texts(table.texts(name)?.into_iter().map(|text| text.value).collect()),
+        ParamKind::Table | ParamKind::SecretTable => {
+            let pairs: Vec<(String, String)> = table.pairs(name)?.into_iter().map(|(name, text)| (name.value, text.value)).collect();
+            if param.kind == ParamKind::SecretTable {
+                // `Bearer abc`: the word alone is no secret, what follows is.
+                pairs.iter().for_each(|(_, text)| redact::register(text.rsplit(' ').next().unwrap_or(text)));
+            }
+            Arg::Table(pairs)
+        }
+    })
+}
+
+fn default(param: &Param, root: &Path) -> Option<Arg> {
+    let text = param.default?;
+    Some(match param.kind {
+        ParamKind::Text | ParamKind::Secret | ParamKind::Url | ParamKind::Word(_) => Arg::Text(text.to_owned()),
+        ParamKind::Path => Arg::Text(path(text, root)),
+        ParamKind::Number => Arg::Number(text.parse().ok()?),
+        ParamKind::Duration => Arg::Duration(ml_watch::conf::duration(text)?),
+        ParamKind::Switch => Arg::Switch(text == "true"),
+        ParamKind::Texts => Arg::Texts(text.split(',').map(|part| part.trim().to_owned()).collect()),
+        ParamKind::Table | ParamKind::SecretTable => return None,
+    })
+}
+
+fn path(text: &str, root: &Path) -> String {
+    root.join(text).to_string_lossy().into_owned()
+}

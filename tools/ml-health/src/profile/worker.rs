@@ -1,0 +1,86 @@
+//! The lane of a probe: it looks once a beat for what several checks ask, and remembers what its views remember.
+
+use super::CheckSpec;
+use super::memory::Remembered;
+use crate::kind::{Look, Probe, Sample, Unseen};
+use crate::lane::{Abort, Job, Outcome, Worker};
+use jiff::Timestamp;
+use ml_common::signal::Cancel;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A view keeps no more, in bytes of JSON.
+const MEMORY_MAX: usize = 64 << 10;
+
+/// What all probes are given.
+#[derive(Clone)]
+pub struct Shared {
+    /// Says when to stop.
+    pub cancel: Cancel,
+    /// `--since`.
+    pub since: Option<Timestamp>,
+    /// What views remember, by their keys.
+    pub memories: Arc<BTreeMap<String, Remembered>>,
+}
+
+/// See the module.
+pub struct ProbeWorker {
+    probe: Option<Box<dyn Probe>>,
+    checks: Vec<Arc<CheckSpec>>,
+    shared: Shared,
+    abort: Abort,
+    memories: BTreeMap<Arc<str>, Remembered>,
+    beat: u64,
+    seen: BTreeMap<Arc<str>, Result<Sample, Unseen>>,
+}
+
+impl ProbeWorker {
+    /// Without a probe nothing is ever asked of it.
+    pub fn new(probe: Option<Box<dyn Probe>>, checks: Vec<Arc<CheckSpec>>, shared: Shared, abort: Abort) -> ProbeWorker {
+        let remembered = |check: &Arc<CheckSpec>| Some((Arc::clone(&check.key), shared.memories.get(&*check.key)?.clone()));
+        let memories = checks.iter().filter_map(remembered).collect();
+        ProbeWorker { probe, checks, shared, abort, memories, beat: 0, seen: BTreeMap::new() }
+    }
+}
+
+impl Worker for ProbeWorker {
+    fn make(&mut self, job: &Job) -> Outcome {
+        if self.beat != job.beat {
+            (self.beat, self.seen) = (job.beat, BTreeMap::new());
+        }
+        let (Some(check), Some(probe)) = (self.checks.get(job.check), &mut self.probe) else { return Outcome::Broken };
+        if let Some(seen) = self.seen.get(&check.key) {
+            return Outcome::Seen(seen.clone(), None);
+        }
+        let (remembered, mut memory) = match self.memories.get(&check.key) {
+            Some(remembered) => (Some(remembered.at), remembered.value.clone()),
+            None => (None, Value::Null),
+        };
+        let mut look = Look {
+            now: job.now,
+            until: job.until,
+            since: self.shared.since,
+            memory: &mut memory,
+            remembered,
+            cancel: &self.shared.cancel,
+            abort: &self.abort,
+        };
+        let seen = probe.take(check.view.name, &check.args, &mut look);
+        self.seen.insert(Arc::clone(&check.key), seen.clone());
+        // What failed remembers what it did before.
+        let memory = (seen.is_ok() && !memory.is_null() && is_small(&memory, &check.key)).then_some(memory);
+        if let Some(memory) = &memory {
+            self.memories.insert(Arc::clone(&check.key), Remembered { at: job.now, value: memory.clone() });
+        }
+        Outcome::Seen(seen, memory.map(|memory| (Arc::clone(&check.key), memory)))
+    }
+}
+
+fn is_small(memory: &Value, key: &str) -> bool {
+    let size = memory.to_string().len();
+    if size > MEMORY_MAX {
+        log::warn!("what {key} would remember is too large ({size} bytes); it is forgotten");
+    }
+    size <= MEMORY_MAX
+}
