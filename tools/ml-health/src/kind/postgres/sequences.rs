@@ -5,6 +5,8 @@ use super::EVIDENCE;
 use super::activity::rounded;
 use super::session::{Db, Trouble, cell};
 use ml_common::Result;
+use postgres::types::Type;
+use std::collections::HashMap;
 
 /// Sequences.
 pub(super) const SEQUENCES: View = View {
@@ -22,20 +24,28 @@ pub(super) const SEQUENCES: View = View {
 };
 
 /// CASE, as WHERE keeps no order: to ask an unlogged sequence of a standby, or one without the right, is an error.
-const ALL: &str = "SELECT n.nspname || '.' || c.relname, s.seqmin, s.seqmax, s.seqincrement, r.readable,
-        CASE WHEN r.readable THEN pg_sequence_last_value(c.oid) END, coalesce(f.fills, ''), coalesce(f.type, '')
+const ALL: &str = "SELECT c.oid, n.nspname || '.' || c.relname, s.seqmin, s.seqmax, s.seqincrement,
+        CASE WHEN c.relpersistence = 'u' AND pg_is_in_recovery() THEN false
+            ELSE has_sequence_privilege(c.oid, 'USAGE') OR has_sequence_privilege(c.oid, 'SELECT') END,
+        coalesce(f.fills, ''), coalesce(f.type, '')
     FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    CROSS JOIN LATERAL (SELECT CASE WHEN c.relpersistence = 'u' AND pg_is_in_recovery() THEN false
-        ELSE has_sequence_privilege(c.oid, 'USAGE') OR has_sequence_privilege(c.oid, 'SELECT') END AS readable) r
     LEFT JOIN LATERAL (SELECT t.relname || '.' || a.attname AS fills, a.atttypid::regtype::text AS type
         FROM pg_depend d JOIN pg_class t ON t.oid = d.refobjid JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
             AND d.deptype IN ('a', 'i') LIMIT 1) f ON true
     WHERE NOT s.seqcycle AND c.relpersistence <> 't'";
 
+/// One that was dropped meanwhile is left out.
+const LAST: &str = "SELECT c.oid, pg_sequence_last_value(c.oid) FROM pg_class c WHERE c.oid = ANY ($1)";
+
+/// A sequence stays locked until the transaction that asked it ends, and the server's table of locks is small: thousands at once would fail,
+/// and make others fail.
+const AT_ONCE: usize = 500;
+
 /// A sequence, as its catalog has it; `last` is none before the first value.
 #[derive(Clone, Debug)]
 struct Sequence {
+    oid: u32,
     name: String,
     min: i64,
     max: i64,
@@ -48,18 +58,27 @@ struct Sequence {
 pub(super) fn sequences(db: &mut Db) -> Result<Sample, Trouble> {
     let (mut all, mut unreadable) = (Vec::new(), 0);
     for row in &db.rows("looking at the sequences", ALL, &[])? {
-        if !cell::<bool>(row, 4)? {
+        if !cell::<bool>(row, 5)? {
             unreadable += 1;
             continue;
         }
         all.push(Sequence {
-            name: cell(row, 0)?,
-            min: cell(row, 1)?,
-            max: cell(row, 2)?,
-            step: cell(row, 3)?,
-            last: cell(row, 5)?,
+            oid: cell(row, 0)?,
+            name: cell(row, 1)?,
+            min: cell(row, 2)?,
+            max: cell(row, 3)?,
+            step: cell(row, 4)?,
+            last: None,
             fills: (cell(row, 6)?, cell(row, 7)?),
         });
+    }
+    for some in all.chunks_mut(AT_ONCE) {
+        let oids: Vec<u32> = some.iter().map(|sequence| sequence.oid).collect();
+        let mut last: HashMap<u32, Option<i64>> = HashMap::with_capacity(oids.len());
+        for row in &db.rows("reading the sequences", LAST, &[(&oids, Type::OID_ARRAY)])? {
+            last.insert(cell(row, 0)?, cell(row, 1)?);
+        }
+        some.iter_mut().for_each(|sequence| sequence.last = last.get(&sequence.oid).copied().flatten());
     }
     Ok(judged(&all, unreadable))
 }
@@ -115,7 +134,7 @@ mod tests {
     use super::*;
 
     fn sequence(last: Option<i64>, column: &str) -> Sequence {
-        Sequence { name: "public.s".into(), min: 1, max: i64::MAX, step: 1, last, fills: ("t.id".into(), column.into()) }
+        Sequence { oid: 1, name: "public.s".into(), min: 1, max: i64::MAX, step: 1, last, fills: ("t.id".into(), column.into()) }
     }
 
     #[test]

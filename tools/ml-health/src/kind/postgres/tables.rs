@@ -28,7 +28,7 @@ pub(super) const DEAD_ROWS: View = View {
 pub(super) const SIZES: View = View {
     name: "tables",
     doc: "Sizes of the tables and materialized views of the database, with their indexes and TOAST. One that is locked (VACUUM FULL) cannot be \
-          measured: then there is no `total`.",
+          measured: then there is no `total`. Takes a second or two for ten thousand tables.",
     params: &[],
     metrics: &[
         Metric { name: "total", unit: "bytes", doc: "All of them together." },

@@ -75,6 +75,21 @@ fn a_sequence_near_its_end_is_told_by_its_column_too() {
 }
 
 #[test]
+fn thousands_of_sequences_do_not_fill_the_table_of_locks() {
+    let cluster = Cluster::private_with(ml_tests::boot::bin(), "max_locks_per_transaction = 10\n");
+    let db = cluster.database("thousands");
+    let all = "SELECT count(pg_sequence_last_value(c.oid)) FROM pg_class c WHERE c.relkind = 'S'";
+    let make = |from: i32| format!("DO $$ BEGIN FOR i IN {from}..{from} + 499 LOOP EXECUTE 'CREATE SEQUENCE s' || i; END LOOP; END $$");
+    let mut client = db.client();
+    (0..20).for_each(|part| client.batch_execute(&make(part * 500)).unwrap());
+    client.batch_execute("SELECT setval('s9999', 7e18::bigint)").unwrap();
+    let at_once = client.query(all, &[]).unwrap_err();
+    assert_eq!(at_once.code().map(postgres::error::SqlState::code), Some("53200"), "more than the server has locks for");
+    let sample = seen(&mut monitor(&db), "sequences", &[]);
+    assert_eq!((number(&sample, "count"), sample.values["sequence"].clone()), (10_000.0, "public.s9999".into()));
+}
+
+#[test]
 fn dead_rows_are_those_of_the_worst_table() {
     let db = Cluster::shared().database("dead");
     let sql = "CREATE TABLE few (id int) WITH (autovacuum_enabled = off); CREATE TABLE many (id int) WITH (autovacuum_enabled = off);
