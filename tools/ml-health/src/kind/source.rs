@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// `url`, where a file could be read as well.
-pub const URL: Param = Param { name: "url", kind: ParamKind::Url, required: false, default: None, doc: "what to ask, or else:" };
+pub const URL: Param = Param { name: "url", kind: ParamKind::Url, required: false, default: None, doc: "the endpoint to ask; or `file`" };
 /// `file`.
 pub const FILE: Param =
     Param { name: "file", kind: ParamKind::Path, required: false, default: None, doc: "the file to read, at most 4 MiB" };

@@ -34,7 +34,8 @@ pub static KIND: Kind = Kind {
             kind: ParamKind::Table,
             required: false,
             default: None,
-            doc: "names and jq filters of further metrics, when the answer is JSON: { proved = \".ok\" }",
+            doc: "names of further metrics, each with a jq filter when the answer is JSON, or a header of the answer: { proved = \".ok\", \
+                  remaining = \"header:X-RateLimit-Remaining\" }",
         },
         Param {
             name: "contains",
@@ -67,14 +68,21 @@ pub static KIND: Kind = Kind {
 
 fn open(args: &Args, opening: &Opening<'_>) -> Result<Box<dyn Probe>> {
     let request = Request::open(args.text("url").unwrap_or_default(), "*/*", args, opening)?;
-    let metrics = args.table("metrics");
-    let filters = (!metrics.is_empty()).then(|| Filters::compile(metrics)).transpose()?;
-    Ok(Box::new(Http { request, filters, words: args.texts("contains").to_vec() }))
+    let (mut filters, mut headers) = (Vec::new(), Vec::new());
+    for (name, what) in args.table("metrics") {
+        match what.trim().strip_prefix("header:") {
+            Some(header) => headers.push((name.clone(), header.trim().to_owned())),
+            None => filters.push((name.clone(), what.clone())),
+        }
+    }
+    let filters = (!filters.is_empty()).then(|| Filters::compile(&filters)).transpose()?;
+    Ok(Box::new(Http { request, filters, headers, words: args.texts("contains").to_vec() }))
 }
 
 struct Http {
     request: Request,
     filters: Option<Filters>,
+    headers: Vec<(String, String)>,
     words: Vec<String>,
 }
 
@@ -103,6 +111,12 @@ impl Http {
             .with("bytes", answer.body.len());
         if let Some(kind) = answer.header("content-type") {
             sample = sample.with("content_type", kind.split(';').next().unwrap_or_default().trim());
+        }
+        for (name, header) in &self.headers {
+            if let Some(value) = answer.header(header).map(str::trim) {
+                let number = value.parse().ok().filter(|number: &f64| number.is_finite());
+                sample = sample.with(name, number.map_or_else(|| value.chars().take(200).collect::<String>().into(), super::whole));
+            }
         }
         let shown = self.request.shown();
         sample.note = format!("{shown}: HTTP {} in {:.0} ms", answer.status, super::milliseconds(answer.latency));

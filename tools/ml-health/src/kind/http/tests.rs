@@ -48,6 +48,30 @@ fn status_latency_and_numbers_of_an_answer() {
 }
 
 #[test]
+fn headers_of_the_answer_are_metrics() {
+    let answer =
+        Answer::json("{}").header("X-RateLimit-Remaining", "4987").header("Age", " 0.5").header("X-Cache", "HIT").header("Odd", "NaN");
+    let server = HttpStandIn::answering(answer);
+    let metrics = [
+        ("left", "header:x-ratelimit-remaining"),
+        ("age", "header: Age"),
+        ("cache", "header:X-Cache"),
+        ("odd", "header:Odd"),
+        ("none", "header:None"),
+    ];
+    let seen = Probing::open(&KIND, &[("url", text(server.url("/"))), ("metrics", table(&metrics))]).take("get", &[]).unwrap();
+    for (name, value) in [
+        ("left", Scalar::Int(4987)),
+        ("age", Scalar::Float(0.5)),
+        ("cache", Scalar::Text("HIT".into())),
+        ("odd", Scalar::Text("NaN".into())),
+    ] {
+        assert_eq!(seen.values[name], value, "{name}");
+    }
+    assert!(!seen.values.contains_key("none"));
+}
+
+#[test]
 fn a_bad_status_is_seen_and_not_a_failure() {
     let server = HttpStandIn::answering(Answer::status(503).body("<html>secret of the page</html>"));
     let given = [("url", text(server.url("/token"))), ("metrics", table(&[("ok_", ".ok")])), ("contains", texts(&["ready", "html"]))];
@@ -143,6 +167,43 @@ fn the_certificate_is_told_and_a_private_authority_can_be_trusted() {
     assert!((19.9..20.1).contains(&days), "{days}");
     let failure = failure(Probing::open(&KIND, &[url]).take("get", &[]).unwrap_err());
     assert!(failure.message.contains("TLS: ") && !failure.for_people().contains("secret"), "{failure}");
+}
+
+/// Answers so many requests on each connection, closes it without a word and says that it has.
+fn keeping_alive(answers: usize, connections: usize) -> (String, std::sync::mpsc::Receiver<()>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (closed, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for _ in 0..connections {
+            let (mut stream, _) = listener.accept().unwrap();
+            for _ in 0..answers {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    request.push(byte[0]);
+                }
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+            }
+            drop(stream);
+            closed.send(()).unwrap();
+        }
+    });
+    (url, told)
+}
+
+#[test]
+fn a_connection_is_used_again_and_one_that_the_server_closed_is_not() {
+    let (url, closed) = keeping_alive(3, 2);
+    let mut probe = Probing::open(&KIND, &[("url", text(url))]);
+    for _ in 0..2 {
+        for _ in 0..3 {
+            assert_eq!(probe.take("get", &[]).unwrap().values["status"], Scalar::Int(200));
+        }
+        closed.recv().unwrap();
+    }
 }
 
 #[test]
