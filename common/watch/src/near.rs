@@ -2,7 +2,11 @@
 
 /// The one most like `name`, when it is near enough to be meant.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = (name.chars().count() / 3).clamp(1, 3);
+    // Of two letters everything is near.
+    let allowed = match name.chars().count() {
+        0..=2 => return None,
+        length => (length / 3).min(3),
+    };
     let near = known.into_iter().map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate)).min()?;
     (near.0 <= allowed).then_some(near.1)
 }

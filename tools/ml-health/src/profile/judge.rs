@@ -52,6 +52,8 @@ fn over(check: &CheckSpec, sample: &Sample, before: &Before<'_>) -> Finding {
         None => value.as_ref().map(|value| with_unit(value, check.unit.as_deref())).unwrap_or_default(),
     };
     let (metrics, labels) = told_besides(check, sample);
+    // What was kept back concerns this check when it speaks of it.
+    let kept_back = sample.hidden_from(check.names()).map(str::to_owned);
     let finding = Finding {
         value: shown_value,
         unit: check.unit.clone().filter(|_| value.is_some()).map(Into::into),
@@ -62,23 +64,23 @@ fn over(check: &CheckSpec, sample: &Sample, before: &Before<'_>) -> Finding {
         ..Finding::ok(summary)
     };
     match verdict {
-        Ok(Verdict { status: Status::Ok, quiet }) => match (&sample.hidden, quiet) {
-            (Some(hint), _) => Finding { metrics: finding.metrics, labels: finding.labels, ..hidden(finding.summary, hint.clone()) },
+        Ok(Verdict { status: Status::Ok, quiet }) => match (kept_back, quiet) {
+            (Some(hint), _) => Finding { metrics: finding.metrics, labels: finding.labels, ..hidden(finding.summary, hint) },
             (None, true) => Finding { summary: format!("{} ({})", finding.summary, Problem::NoHistory), ..finding },
             (None, false) => finding,
         },
         Ok(Verdict { status, .. }) => Finding { status: Some(status), hint: check.hint.clone(), evidence: sample.rows.clone(), ..finding },
         // The first run has nothing to compare with, and nothing is wrong with that.
-        Err(Problem::NoHistory) if sample.hidden.is_none() => {
+        Err(Problem::NoHistory) if kept_back.is_none() => {
             let note = if finding.summary.is_empty() || check.summary.is_some() { sample.note.clone() } else { finding.summary.clone() };
             let summary = if note.is_empty() { Problem::NoHistory.to_string() } else { format!("{note} ({})", Problem::NoHistory) };
             Finding { summary, ..finding }
         }
-        Err(_) if sample.hidden.is_some() => {
-            let hint = sample.hidden.clone().unwrap_or_default();
-            Finding { metrics: finding.metrics, labels: finding.labels, ..hidden(sample.note.clone(), hint) }
-        }
         Err(problem) => {
+            if let Some(hint) = kept_back {
+                let what = if sample.note.is_empty() { problem.to_string() } else { sample.note.clone() };
+                return Finding { metrics: finding.metrics, labels: finding.labels, ..hidden(what, hint) };
+            }
             let given: Vec<&str> = sample.values.keys().map(String::as_str).collect();
             let hint = match &problem {
                 Problem::Missing(_) if given.is_empty() => "the probe saw nothing of what is asked for".to_owned(),

@@ -219,6 +219,10 @@ impl Reader<'_> {
     fn target(&self, target: &Spot<String>, probes: &[(ProbeSpec, Table<'_>)]) -> Option<(usize, &'static View)> {
         let (name, view) = target.split_once('.').map_or((target.as_str(), None), |(name, view)| (name, Some(view)));
         let Some(place) = probes.iter().position(|(probe, _)| probe.name == name) else {
+            // A probe whose kind is not known was told already.
+            if self.file.root().table("probe").is_some_and(|probes| probes.has(name)) {
+                return None;
+            }
             let hint = near::hint(name, probes.iter().map(|(probe, _)| probe.name.as_str()));
             self.file.mistake(target.at, format!("there is no probe called {name}"), hint);
             return None;
@@ -338,17 +342,13 @@ impl Reader<'_> {
     /// Ids are there once, needs are there, and nothing waits for itself.
     fn ids(&self, checks: &[(CheckSpec, Table<'_>)], home: &[&str]) {
         let mut seen: BTreeMap<Arc<str>, Vec<Arc<str>>> = BTreeMap::new();
-        let place = |table: &Table<'_>, key: &str| table.text(key).map_or(table.at(), |spot| spot.at);
+        let place = |table: &Table<'_>| table.text("id").map_or(table.at(), |spot| spot.at);
         for (check, table) in checks {
             let planned = &check.planned;
             if home.contains(&&*planned.id) {
-                self.file.mistake(
-                    place(table, "id"),
-                    format!("{} is a compiled-in check", planned.id),
-                    "choose another id, or home = false",
-                );
+                self.file.mistake(place(table), format!("{} is a compiled-in check", planned.id), "choose another id, or home = false");
             } else if seen.insert(Arc::clone(&planned.id), planned.needs.clone()).is_some() {
-                self.file.mistake(place(table, "id"), format!("{} is there twice", planned.id), "ids tell checks apart: choose another");
+                self.file.mistake(place(table), format!("{} is there twice", planned.id), "ids tell checks apart: choose another");
             }
         }
         for (check, table) in checks {
@@ -361,7 +361,8 @@ impl Reader<'_> {
             }
         }
         if let Some(circle) = needs::circle(&seen) {
-            let at = checks.iter().find(|(check, _)| check.planned.id == circle[0]).map_or(0, |(_, table)| place(table, "needs"));
+            let of = checks.iter().find(|(check, _)| circle.first() == Some(&check.planned.id));
+            let at = of.and_then(|(_, table)| Some(table.texts("needs")?.first()?.at)).unwrap_or_default();
             self.file.mistake(at, format!("checks wait for each other: {}", circle.join(" needs ")), "take one of these needs away");
         }
     }
