@@ -58,7 +58,7 @@ fn tls(error: &Error) -> Option<&rustls::Error> {
 
 /// What went wrong, without the URL, and what to do.
 pub(super) fn explain(error: &Error, options: &Options) -> (String, &'static str) {
-    let within = |limit: Duration| format!("no answer within {} s", limit.as_secs_f64());
+    let within = |limit: Duration| format!("no answer within {} s", (limit.as_secs_f64() * 100.0 - 1e-6).ceil() / 100.0);
     if let Some(tls) = tls(error) {
         return (format!("TLS: {tls}"), "check the service's certificate; SSL_CERT_FILE names a private authority");
     }

@@ -91,6 +91,8 @@ fn over(check: &CheckSpec, sample: &Sample, before: &Before<'_>) -> Finding {
                 status: Some(Status::Unknown),
                 error_class: Some("value".into()),
                 hint: Some(hint),
+                // What the probe says of itself often tells why: an HTTP status, a filter that does not fit.
+                evidence: sample.rows.clone(),
                 summary: problem.to_string(),
                 ..finding
             }

@@ -5,6 +5,9 @@ use ml_common::redact;
 use ml_watch::conf::Table;
 use std::path::Path;
 
+/// Entries of secret tables that are none: blacked out everywhere, `application/json` or `X-Signature` would make riddles of records.
+const PUBLIC: &[&str] = &["accept", "content-type", "user-agent", "signed", "signature", "timestamp", "nonce", "encoding", "prefix"];
+
 /// Reads what `params` declare; what is wrong is noted in the file.
 pub fn read(table: &Table<'_>, params: &'static [Param], root: &Path) -> Args {
     let mut args = Args::default();
@@ -49,7 +52,8 @@ fn one(table: &Table<'_>, param: &Param, root: &Path) -> Option<Arg> {
             let pairs: Vec<(String, String)> = table.pairs(name)?.into_iter().map(|(name, text)| (name.value, text.value)).collect();
             if param.kind == ParamKind::SecretTable {
                 // `Bearer abc`: the word alone is no secret, what follows is.
-                pairs.iter().for_each(|(_, text)| redact::register(text.rsplit(' ').next().unwrap_or(text)));
+                let secrets = pairs.iter().filter(|(name, _)| !PUBLIC.iter().any(|public| name.eq_ignore_ascii_case(public)));
+                secrets.for_each(|(_, text)| redact::register(text.rsplit(' ').next().unwrap_or(text)));
             }
             Arg::Table(pairs)
         }

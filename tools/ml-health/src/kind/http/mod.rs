@@ -17,7 +17,8 @@ use request::{BODY, BODY_FILE, FOLLOW, METHOD};
 /// `kind = "http"`.
 pub static KIND: Kind = Kind {
     name: "http",
-    doc: "Asks an HTTP or HTTPS endpoint, once a look and without a second try. An answer of any status is one: the checks judge it. The \
+    doc: "Asks an HTTP or HTTPS endpoint, once a look and without a second try. An answer of any status is one: the checks judge it \
+          (crit = \"not ok or not proved\" holds for an error page as well as for false). The \
           check's timeout holds for the whole of it, from the name to the last byte, of which 4 MiB are read. Proxies are taken from the \
           environment, never for addresses of this machine.",
     params: &[
