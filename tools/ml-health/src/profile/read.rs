@@ -100,7 +100,7 @@ impl Reader<'_> {
                 checks.extend(self.check(&table, prefix, &probes).map(|check| (check, table)));
             }
         }
-        if probes.is_empty() && checks.is_empty() && !with_home {
+        if !root.has("check") && !root.has("advice") && !with_home {
             self.file.mistake(head.at(), "the profile has no checks", "add a [probe.NAME] and a [[check]], or home = true");
         }
         self.ids(&checks, if with_home { home } else { &[] });

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot do fails it")]
 
+pub mod site;
+
 use jiff::{SignedDuration, Timestamp};
 use ml_dump::{Manifest, Proof};
 use ml_tests::{Cluster, HttpStandIn, Output, RedisServer, Response, TempDir, TestDb, TestRole, Tool, closed_port};

@@ -1,0 +1,214 @@
+//! Profiles from the file to the record: judging, needs, what hangs, memory, outputs, mistakes.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use ml_tests::{HttpStandIn, Output, Response, prometheus, skip};
+use serde_json::{Value, json};
+use std::time::Duration;
+use support::site::{Site, file_probe};
+
+const POOL: &str = "[[check]]\nid = \"pool\"\nprobe = \"m\"\nvalue = \"busy / total * 100\"\nunit = \"%\"\nwarn = \"> 80\"\ncrit = \"> 90\"\n\
+                    summary = \"{busy} of {total} busy\"\nhint = \"scale it\"\nlabels = { incident = \"slow\" }\n";
+
+fn pool() -> Site {
+    let site = Site::new(&format!("{}{POOL}", file_probe("busy = \".busy\", total = \".total\"")));
+    site.write("m.json", r#"{"busy": 1, "total": 10}"#);
+    site
+}
+
+fn told(output: &Output) -> Vec<String> {
+    let line = |check: &Value| format!("{} {}", check["id"].as_str().unwrap(), check["status"].as_str().unwrap());
+    output.kind("check").map(line).collect()
+}
+
+#[test]
+fn a_check_is_judged_as_the_profile_says() {
+    let site = pool();
+    for (busy, status, code) in [(8, "ok", 0), (9, "warn", 1), (10, "crit", 5)] {
+        site.write("m.json", &json!({"busy": busy, "total": 10}).to_string());
+        let output = site.tool(&[]).run().expect_code(code);
+        let check = output.record("check", "pool");
+        assert_eq!((&check["status"], &check["system"], &check["value"]), (&status.into(), &"demo".into(), &(busy * 10).into()));
+        assert_eq!(check["summary"], format!("{busy} of 10 busy"));
+        assert_eq!((&check["labels"]["incident"], &check["metrics"]["busy"]), (&"slow".into(), &busy.into()));
+        assert_eq!(check["hint"].is_string(), status != "ok");
+    }
+    assert!(!site.path("state").exists(), "nothing is remembered of what needs no memory");
+}
+
+#[test]
+fn the_profile_may_stand_in_the_settings_or_be_a_path() {
+    let site = pool();
+    site.write("config/nightly.env", "PROFILE=demo\nSITE_WORD=x\n");
+    let tool = || ml_tests::Tool::new("ml-health").cwd(site.path(""));
+    assert_eq!(told(&tool().run().expect_code(0)), ["pool ok"]);
+    let path = site.path("config/profiles/demo.toml");
+    assert_eq!(told(&tool().args(["--profile", path.to_str().unwrap()]).run().expect_code(0)), ["pool ok"]);
+    let output = tool().args(["--profile", "dema"]).run().expect_code(78);
+    assert!(output.stderr.contains("did you mean demo?"), "{}", output.stderr);
+}
+
+#[test]
+fn variables_come_from_the_environment_the_settings_and_the_file_in_this_order() {
+    let text =
+        format!("[vars]\nLIMIT = \"5\"\n{}[[check]]\nid = \"a\"\nprobe = \"m\"\nwarn = \"> ${{LIMIT}}\"\n", file_probe("a = \".a\""));
+    let site = Site::new(&text);
+    site.write("m.json", r#"{"a": 6}"#);
+    let warn = |limit: Option<&str>| {
+        let tool = limit.iter().fold(site.tool(&[]), |tool, limit| tool.env("LIMIT", limit));
+        tool.run().record("check", "a")["warn"].clone()
+    };
+    assert_eq!((warn(None), warn(Some("7"))), (5.into(), 7.into()));
+    site.write("config/nightly.env", "LIMIT=6\n");
+    assert_eq!((warn(None), warn(Some("7"))), (6.into(), 7.into()));
+}
+
+#[test]
+fn what_hangs_costs_its_own_time_and_what_needs_it_is_blocked() {
+    let silent = HttpStandIn::answering(Response::hang());
+    let drip = HttpStandIn::answering(
+        Response::json("{\"a\": 1, \"long\": \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}").dripping(Duration::from_secs(1)),
+    );
+    let probe = |name: &str, url: String| format!("[probe.{name}]\nkind = \"json\"\nurl = \"{url}\"\nmetrics = {{ a = \".a\" }}\n");
+    let check = |id: &str, probe: &str, more: &str| format!("[[check]]\nid = \"{id}\"\nprobe = \"{probe}\"\n{more}\n");
+    let text = [
+        probe("silent", silent.url("/")),
+        probe("drip", drip.url("/")),
+        file_probe("a = \".a\""),
+        check("silent", "silent", "timeout = \"300ms\"\non_error = \"crit\""),
+        check("drip", "drip", "timeout = \"300ms\""),
+        check("needs-drip", "m", "needs = [\"drip\"]"),
+        check("needs-fine", "m", "needs = [\"fine\"]"),
+        check("fine", "m", ""),
+    ];
+    let site = Site::new(&text.concat());
+    site.write("m.json", r#"{"a": 6}"#);
+    let output = site.tool(&[]).run().expect_code(5);
+    assert_eq!(told(&output), ["silent crit", "drip unknown", "needs-drip skipped", "needs-fine ok", "fine ok"]);
+    assert_eq!(
+        (&output.record("check", "silent")["error_class"], &output.record("check", "drip")["error_class"]),
+        (&"timeout".into(), &"timeout".into())
+    );
+    assert_eq!(output.record("check", "needs-drip")["blocked_by"], "drip");
+}
+
+#[test]
+fn tiers_and_filters_choose() {
+    let check = |id: &str, tier: &str, more: &str| format!("[[check]]\nid = \"{id}\"\nprobe = \"m\"\ntier = \"{tier}\"\n{more}\n");
+    let text =
+        [file_probe("a = \".a\""), check("a.fast", "fast", ""), check("a.slow", "expensive", "needs = [\"b\"]"), check("b", "normal", "")];
+    let site = Site::new(&text.concat());
+    site.write("m.json", r#"{"a": 6}"#);
+    let ids = |args: &[&str]| told(&site.tool(args).run().expect_code(0));
+    assert_eq!(ids(&["--tier", "fast,normal"]), ["a.fast ok", "b ok"]);
+    assert_eq!(ids(&["--tier", "expensive"]), ["a.slow ok", "b ok"]);
+    assert_eq!(ids(&["--only", "a", "--skip", "b"]), ["a.fast ok"]);
+    let output = site.tool(&["--only", "redis"]).run().expect_code(64);
+    assert!(output.stderr.contains("a.slow"), "{}", output.stderr);
+}
+
+fn growing() -> Site {
+    let text = format!("{}[[check]]\nid = \"a\"\nprobe = \"m\"\nvalue = \"delta(a)\"\nwarn = \"> 3\"\n", file_probe("a = \".a\""));
+    let site = Site::new(&text);
+    site.write("m.json", r#"{"a": 6}"#);
+    site
+}
+
+#[test]
+fn differences_are_told_between_runs_and_a_dry_run_remembers_nothing() {
+    let site = growing();
+    site.tool(&["--dry-run"]).run().expect_code(0);
+    assert!(!site.path("state").exists());
+    let first = site.tool(&[]).run().expect_code(0);
+    assert!(first.record("check", "a")["summary"].as_str().unwrap().ends_with("(no earlier run to compare with)"));
+    site.write("m.json", r#"{"a": 16}"#);
+    let before = site.read("state/health-demo.json");
+    assert_eq!(site.tool(&["--dry-run"]).run().expect_code(1).record("check", "a")["value"], 10);
+    assert_eq!(site.read("state/health-demo.json"), before);
+    assert_eq!(site.tool(&[]).run().expect_code(1).record("check", "a")["value"], 10);
+    assert_eq!(site.tool(&[]).run().expect_code(0).record("check", "a")["value"], 0);
+    assert_eq!(site.state()["version"], 1);
+}
+
+#[test]
+fn a_state_that_cannot_be_used_is_told_and_all_is_looked_at() {
+    let site = growing();
+    site.tool(&[]).run().expect_code(0);
+    site.write("state/health-demo.json", "{\"version\":1,");
+    let output = site.tool(&[]).run().expect_code(1);
+    assert_eq!(told(&output), ["state warn", "a ok"]);
+    assert!(output.record("check", "state")["summary"].as_str().unwrap().contains(".corrupt-"));
+    assert_eq!(told(&site.tool(&[]).run().expect_code(0)), ["a ok"], "it began anew");
+    site.write("state/health-demo.json", "{\"version\":7}");
+    let newer = site.tool(&[]).run().expect_code(1);
+    assert!(newer.record("check", "state")["summary"].as_str().unwrap().contains("version 7"));
+    assert_eq!(site.read("state/health-demo.json"), "{\"version\":7}");
+}
+
+#[test]
+fn a_second_run_looks_beside_the_first() {
+    let site = growing();
+    let mut first = site.tool(&["--watch", "1h"]).spawn();
+    first.wait_for_stdout("no earlier run");
+    let second = site.tool(&[]).run().expect_code(0);
+    assert_eq!(told(&second), ["state skipped", "a ok"]);
+    first.signal(15);
+    first.wait().expect_code(143);
+    assert_eq!(told(&site.tool(&[]).run().expect_code(0)), ["a ok"]);
+}
+
+#[test]
+fn a_profile_with_mistakes_is_a_configuration_error() {
+    let site = Site::new("[probe.m]\nkind = \"jason\"\n[[check]]\nid = \"a\"\nprobe = \"m\"\nwran = \"> 3\"\n[rule]\nx = 1\n");
+    let output = site.tool(&[]).run().expect_code(78);
+    assert!(output.stderr.contains("demo.toml:5:8: there is no kind of probe called jason"), "{}", output.stderr);
+    let output = site.tool(&["--check-config"]).run().expect_code(78);
+    let check = output.kind("check").next().unwrap();
+    assert!(check["summary"].as_str().unwrap().contains("demo.toml:5:8: ") && check["hint"] == "did you mean json?", "{check}");
+    // What only opening a probe finds.
+    let broken = Site::new("[probe.m]\nkind = \"json\"\nfile = \"x\"\nmetrics = { a = \".a |\" }\n[[check]]\nid = \"a\"\nprobe = \"m\"\n");
+    let output = broken.tool(&["--check-config"]).run().expect_code(78);
+    assert!(output.kind("check").next().unwrap()["summary"].as_str().unwrap().contains("demo.toml:4:1: probe.m: "), "{:?}", output.records);
+    let output = pool().tool(&["--check-config"]).run().expect_code(0);
+    assert_eq!(output.end()["summary"], "config is fine: 1 check");
+}
+
+#[test]
+fn nagios_and_junit_say_the_same() {
+    let site = pool();
+    site.write("m.json", r#"{"busy": 9, "total": 10}"#);
+    let nagios = site.tool(&["--output", "nagios"]).raw().run().expect_code(1);
+    assert_eq!(nagios.stdout, "ML-HEALTH WARNING - pool: 9 of 10 busy | 'pool'=90%;80;90\n");
+    let junit = site.tool(&["--output", "junit"]).raw().run().expect_code(1);
+    assert!(junit.stdout.contains("<failure type=\"warn\" message=\"9 of 10 busy\">scale it</failure>"), "{}", junit.stdout);
+    site.tool(&["--output", "junit", "--watch", "1s"]).raw().run().expect_code(64);
+}
+
+#[test]
+fn prometheus_gets_a_page_and_a_textfile() {
+    let site = pool();
+    let page = site.tool(&["--output", "prometheus"]).raw().run().expect_code(0).stdout;
+    assert!(page.contains("ml_check_status{system=\"demo\",") && page.contains("id=\"pool\",unit=\"%\"} 10\n"), "{page}");
+    let path = site.path("metrics/health.prom");
+    site.tool(&["--textfile", path.to_str().unwrap(), "--dry-run"]).run().expect_code(0);
+    assert!(!path.exists());
+    site.tool(&["--textfile", path.to_str().unwrap()]).run().expect_code(0);
+    let textfile = site.read("metrics/health.prom");
+    assert_eq!(textfile.lines().count(), page.lines().count());
+    if !prometheus::promtool_is_content(&page) || !prometheus::promtool_is_content(&textfile) {
+        skip!("promtool is not installed");
+    }
+}
+
+#[test]
+fn a_secret_of_the_environment_is_never_shown() {
+    let text = "[probe.m]\nkind = \"json\"\nurl = \"http://127.0.0.1:1/${API_TOKEN}\"\nheaders = { Authorization = \"Bearer ${API_TOKEN}\" }\n\
+                metrics = { a = \".a\" }\n[[check]]\nid = \"a\"\nprobe = \"m\"\nsummary = \"with ${API_TOKEN}\"\nhint = \"${API_TOKEN}\"\n";
+    let site = Site::new(text);
+    let output = site.tool(&["--verbose"]).env("API_TOKEN", "s3cr3t-t0ken").raw().run().expect_code(1);
+    assert!(!output.stdout.contains("s3cr3t") && !output.stderr.contains("s3cr3t"), "{}{}", output.stdout, output.stderr);
+    let unset = site.tool(&[]).run().expect_code(0);
+    assert_eq!(unset.record("check", "a")["summary"], "API_TOKEN is not set");
+}

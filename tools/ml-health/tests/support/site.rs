@@ -1,0 +1,49 @@
+//! A folder with a profile, its settings and the files that it looks at.
+
+use ml_tests::{TempDir, Tool};
+use std::path::PathBuf;
+
+/// See the module.
+pub struct Site {
+    folder: TempDir,
+}
+
+impl Site {
+    /// The profile is called `demo`, as is its system; `text` follows its head.
+    pub fn new(text: &str) -> Site {
+        let site = Site { folder: TempDir::new().unwrap() };
+        std::fs::create_dir_all(site.path("config/profiles")).unwrap();
+        site.write("config/nightly.env", "SYSTEM=elsewhere\n");
+        site.write("config/profiles/demo.toml", &format!("[profile]\nversion = 1\nsystem = \"demo\"\n{text}"));
+        site
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        // As a whole: a watch looks at any time.
+        let beside = self.path(&format!("{name}.new"));
+        std::fs::write(&beside, text).unwrap();
+        std::fs::rename(beside, self.path(name)).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub fn state(&self) -> serde_json::Value {
+        serde_json::from_str(&self.read("state/health-demo.json")).unwrap()
+    }
+
+    /// `ml-health --profile demo`
+    pub fn tool(&self, args: &[&str]) -> Tool {
+        Tool::new("ml-health").args(["--profile", "demo"]).args(args).cwd(self.folder.path())
+    }
+}
+
+/// A probe `m` of the file m.json, with these filters.
+pub fn file_probe(metrics: &str) -> String {
+    format!("[probe.m]\nkind = \"json\"\nfile = \"m.json\"\nmetrics = {{ {metrics} }}\n")
+}
