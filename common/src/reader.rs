@@ -70,9 +70,9 @@ impl<R: Read> Reader<R> {
         Reader { input, chunk: vec![0; 1 << 16], at: 0, filled: 0, done: false, line: 1, column: 0, value: Value::default() }
     }
 
-    /// Whether all that has arrived so far is read: the next item may have to be waited for.
+    /// Whether all that has arrived so far is read, but for the end of its line: the next item may have to be waited for.
     pub fn is_drained(&self) -> bool {
-        self.at == self.filled
+        self.chunk.get(self.at..self.filled).is_none_or(|rest| rest.iter().all(u8::is_ascii_whitespace))
     }
 
     /// The next byte, or None at the end of the input.

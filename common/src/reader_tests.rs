@@ -164,3 +164,17 @@ fn what_a_line_is_does_not_depend_on_how_it_arrives() {
         assert_eq!(read(text.as_bytes()), dripped, "{text}");
     }
 }
+
+/// Else a record would be held back until the next one comes.
+#[test]
+fn nothing_is_waited_for_after_the_last_record_that_is_there() {
+    for text in [format!("{LINE}\n"), format!("{LINE}\r\n"), format!(" {LINE}\n"), LINE.replace(',', ",\n "), LINE.to_owned()] {
+        let mut reader = Reader::new(text.as_bytes());
+        assert!(matches!(reader.next(), Some(Item::Record { .. })), "{text}");
+        assert!(reader.is_drained(), "{text}");
+    }
+    let two = format!("{LINE}\n\n{LINE}\n");
+    let mut reader = Reader::new(two.as_bytes());
+    reader.next();
+    assert!(!reader.is_drained());
+}
