@@ -7,7 +7,7 @@ use postgres::{Client, Row};
 use std::time::{Duration, Instant};
 
 /// What is the same for a whole session. `jit`: compiling a query over the catalogs takes longer than running it.
-const GREETING: &str = "SELECT current_setting('server_version_num')::int4, current_user::text, current_database()::text,
+const GREETING: &str = "SELECT current_setting('server_version_num')::int4, current_database()::text,
     set_config('jit', 'off', false)";
 
 /// Parameters of a query, with their types: that spares asking the server for them.
@@ -27,8 +27,6 @@ pub(super) struct Db {
     pub client: Client,
     /// `server_version_num`.
     pub version: i32,
-    /// The role that it runs as.
-    pub role: String,
     /// The database.
     pub database: String,
     /// `mathledger on localhost:5432 as ml`.
@@ -105,9 +103,9 @@ impl Session {
         let mut client = self.target.connect(&options)?;
         let opened = Some(began.elapsed());
         let row = client.query_typed_one(GREETING, &[]).map_err(|error| Trouble::sql(error, "greeting the server"))?;
-        let (version, role, database) = (cell(&row, 0)?, cell(&row, 1)?, cell(&row, 2)?);
+        let (version, database) = (cell(&row, 0)?, cell(&row, 1)?);
         supported(version)?;
-        Ok(Db { client, version, role, database, at: self.target.describe(), opened, limit })
+        Ok(Db { client, version, database, at: self.target.describe(), opened, limit })
     }
 }
 
