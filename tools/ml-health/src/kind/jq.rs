@@ -84,7 +84,8 @@ impl Filters {
             stuck.store(false, Ordering::SeqCst);
             outcome
         });
-        let outcome = done.ok_or_else(|| endless(&format!("do not end within {} s", (limit.as_secs_f64() * 100.0 - 1e-6).ceil() / 100.0)))?;
+        let outcome =
+            done.ok_or_else(|| endless(&format!("do not end within {} s", (limit.as_secs_f64() * 100.0 - 1e-6).ceil() / 100.0)))?;
         outcome.map_err(|why| Failure::new(Class::General, format!("{what} is not JSON: {why}")).hint("look at what stands there"))
     }
 }
