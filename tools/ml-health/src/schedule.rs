@@ -27,7 +27,7 @@ pub trait Judge {
     /// Tells what was found; `place` counts the checks in the order of the lanes.
     fn tell(&mut self, place: usize, check: &Planned, finding: Finding, took: Option<Duration>);
 
-    /// Nothing is at work; a watch saves what it remembers. False ends the watch.
+    /// A watch goes on: the time to save what it remembers. False ends it.
     fn rest(&mut self) -> bool;
 }
 
@@ -116,7 +116,7 @@ impl Schedule {
             while self.hand_out(judge) {}
             let idle = self.entries.iter().all(|entry| entry.pending.is_none())
                 && self.lanes.iter().all(|lane| lane.busy.as_ref().is_none_or(|busy| busy.late.is_some()));
-            over |= idle && !judge.rest();
+            over |= watch.is_some() && !judge.rest();
             if idle && (watch.is_none() || over) {
                 return Ok(());
             }

@@ -13,3 +13,18 @@ fn the_manual_of_the_probes_is_that_of_the_code() {
     let stood = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(stood == text, "docs/probes.md is not what the code says; run: make generate");
 }
+
+#[test]
+fn the_examples_of_the_manual_are_profiles() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/profiles.md");
+    let manual = std::fs::read_to_string(docs).unwrap();
+    let examples: Vec<&str> = manual.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() >= 2);
+    let folder = ml_tests::TempDir::new().unwrap();
+    for (number, example) in examples.iter().enumerate() {
+        let path = folder.path().join(format!("{number}.toml"));
+        std::fs::write(&path, example).unwrap();
+        let output = ml_tests::Tool::new("ml-health").args(["--check-config", "--profile", path.to_str().unwrap()]).run();
+        output.expect_code(0);
+    }
+}

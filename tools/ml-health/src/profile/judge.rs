@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use ml_common::Status;
 use ml_common::record::{Map, Scalar};
 use ml_watch::expr::{Problem, Value};
-use ml_watch::threshold::Threshold;
+use ml_watch::threshold::{Threshold, VALUE};
 use ml_watch::trend::Trend;
 use ml_watch::uptime::MIN_SAMPLES;
 use std::time::Duration;
@@ -41,15 +41,17 @@ fn over(check: &CheckSpec, sample: &Sample, before: &Before<'_>) -> Finding {
         Ok(value) => (value, None),
         Err(problem) => (None, Some(problem)),
     };
+    // The first run has no value to compare with, and nothing is wrong with that; what else is judged is judged.
+    let is_first = problem == Some(Problem::NoHistory);
     let verdict = match &problem {
-        Some(problem) => Err(problem.clone()),
-        None => verdict(check, value.as_ref(), &get, before),
+        Some(problem) if !is_first => Err(problem.clone()),
+        _ => verdict(check, value.as_ref(), &get, before),
     };
     let shown_value = value.as_ref().filter(|value| !matches!(value, Value::Text(text) if text.len() > 200)).map(scalar);
     let summary = match &check.summary {
-        Some(summary) => summary.fill(value.as_ref(), &get),
-        None if !sample.note.is_empty() => sample.note.clone(),
-        None => value.as_ref().map(|value| with_unit(value, check.unit.as_deref())).unwrap_or_default(),
+        Some(summary) if !is_first || sample.note.is_empty() => summary.fill(value.as_ref(), &get),
+        _ if !sample.note.is_empty() => sample.note.clone(),
+        _ => value.as_ref().map(|value| with_unit(value, check.unit.as_deref())).unwrap_or_default(),
     };
     let (metrics, labels) = told_besides(check, sample);
     // What was kept back concerns this check when it speaks of it.
@@ -66,16 +68,10 @@ fn over(check: &CheckSpec, sample: &Sample, before: &Before<'_>) -> Finding {
     match verdict {
         Ok(Verdict { status: Status::Ok, quiet }) => match (kept_back, quiet) {
             (Some(hint), _) => Finding { metrics: finding.metrics, labels: finding.labels, ..hidden(finding.summary, hint) },
-            (None, true) => Finding { summary: format!("{} ({})", finding.summary, Problem::NoHistory), ..finding },
+            (None, true) => Finding { summary: format!("{} ({})", finding.summary, Problem::NoHistory).trim_start().to_owned(), ..finding },
             (None, false) => finding,
         },
-        Ok(Verdict { status, .. }) => Finding { status: Some(status), hint: check.hint.clone(), evidence: sample.rows.clone(), ..finding },
-        // The first run has nothing to compare with, and nothing is wrong with that.
-        Err(Problem::NoHistory) if kept_back.is_none() => {
-            let note = if finding.summary.is_empty() || check.summary.is_some() { sample.note.clone() } else { finding.summary.clone() };
-            let summary = if note.is_empty() { Problem::NoHistory.to_string() } else { format!("{note} ({})", Problem::NoHistory) };
-            Finding { summary, ..finding }
-        }
+        Ok(Verdict { status, .. }) => Finding { status: Some(status), hint: Some(remedy(check)), evidence: sample.rows.clone(), ..finding },
         Err(problem) => {
             if let Some(hint) = kept_back {
                 let what = if sample.note.is_empty() { problem.to_string() } else { sample.note.clone() };
@@ -100,6 +96,11 @@ fn over(check: &CheckSpec, sample: &Sample, before: &Before<'_>) -> Finding {
     }
 }
 
+/// What to do, in the profile's words where it has some.
+fn remedy(check: &CheckSpec) -> String {
+    check.hint.clone().unwrap_or_else(|| format!("look at what {} sees; hint = \"...\" in the profile can say what to do", check.key))
+}
+
 struct Verdict {
     status: Status,
     /// A threshold had nothing to compare with.
@@ -109,10 +110,11 @@ struct Verdict {
 type Get<'g, 'a> = &'g dyn Fn(&str) -> Option<Value<'a>>;
 
 fn verdict<'a>(check: &'a CheckSpec, value: Option<&Value<'a>>, get: Get<'_, 'a>, before: &Before<'_>) -> Result<Verdict, Problem> {
-    let mut quiet = false;
+    let mut quiet = value.is_none() && check.value.is_some();
+    let has_value = !quiet;
     let mut holds = |threshold: &'a Option<Threshold>| match threshold.as_ref().map(|threshold| threshold.holds(value, get, before)) {
         None => Ok(false),
-        Some(Err(Problem::NoHistory)) => {
+        Some(Err(problem)) if problem == Problem::NoHistory || !has_value && problem == Problem::Missing(VALUE.into()) => {
             quiet = true;
             Ok(false)
         }

@@ -203,6 +203,14 @@ fn differences_are_told_from_the_second_run_on() {
 }
 
 #[test]
+fn what_needs_no_earlier_run_is_judged_in_the_first() {
+    let first = judged("value = \"delta(busy)\"\nwarn = \"> 3\"\ncrit = \"busy > 5\"\nsummary = \"{value} more\"\n", Ok(sample(9, 10)));
+    assert_eq!((first.status(), first.summary.as_str(), first.value), (Status::Crit, "seen", None));
+    let quiet = judged("value = \"busy\"\nwarn = \"changed(busy)\"\n", Ok(sample(9, 10)));
+    assert_eq!((quiet.status(), quiet.summary.as_str()), (Status::Ok, "seen (no earlier run to compare with)"));
+}
+
+#[test]
 fn growth_a_day_does_not_depend_on_how_often_is_looked() {
     let profile = profile("[[check]]\nid = \"a\"\nprobe = \"m\"\nvalue = \"per_day(busy)\"\nwarn = \"> 3\"\n");
     let check = &profile.checks[0];
