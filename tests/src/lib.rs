@@ -28,6 +28,7 @@ pub mod running;
 pub mod s3_server;
 pub mod schema;
 pub mod skip;
+pub mod stand_ins;
 pub mod tool;
 pub mod torture;
 
@@ -41,6 +42,7 @@ pub use prometheus::Prometheus;
 pub use redis_server::RedisServer;
 pub use running::{Output, Running};
 pub use s3_server::S3Server;
+pub use stand_ins::{Commands, Service};
 pub use tempfile::TempDir;
 pub use tool::Tool;
 

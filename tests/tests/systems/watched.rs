@@ -1,0 +1,137 @@
+//! A system under its profile: settings, a service, commands, a webhook, and one look through `ml-health | ml-alert`.
+
+use ml_tests::{Commands, HttpStandIn, Pipeline, Response, Service, TempDir, Tool};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A system that is watched.
+pub struct Watched {
+    profile: &'static str,
+    settings: BTreeMap<String, String>,
+    folder: TempDir,
+    hook: HttpStandIn,
+    pub service: Service,
+    pub commands: Commands,
+}
+
+/// What one look found, and whom it told.
+pub struct Seen {
+    pub records: Vec<Value>,
+    /// Every message that the webhook got, as text.
+    pub told: Vec<String>,
+    pub code: i32,
+}
+
+impl Watched {
+    pub fn new(profile: &'static str) -> Watched {
+        let folder = TempDir::new().unwrap();
+        let config = folder.path().join("config/profiles");
+        std::fs::create_dir_all(&config).unwrap();
+        let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/profiles").join(format!("{profile}.toml"));
+        std::fs::copy(ours, config.join(format!("{profile}.toml"))).unwrap();
+        let hook = HttpStandIn::answering(Response::status(200).body("ok"));
+        let commands = Commands::in_folder(folder.path().join("bin"));
+        let settings = [
+            ("SYSTEM", profile.to_owned()),
+            ("PROFILE", profile.to_owned()),
+            ("ALERT_ENABLED", "true".to_owned()),
+            ("ALERT_WEBHOOK", hook.url("/services/T/B/x")),
+        ];
+        let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Watched { profile, settings, folder, hook, service: Service::start(), commands }
+    }
+
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.settings.insert(name.to_owned(), value.into());
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a file of the system's, with its folders.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn config(&self) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let text: String = self.settings.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        let path = self.path().join("config/nightly.env");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+
+    fn tool(&self, name: &str) -> Tool {
+        let path = format!("{}:{}", self.commands.path().display(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        Tool::new(name).arg("--config").arg(self.config()).env("PATH", path)
+    }
+
+    /// `--check-config` finds nothing.
+    pub fn has_no_mistake(&self) {
+        let checked = self.tool("ml-health").arg("--check-config").run();
+        assert_eq!(checked.code, 0, "{}", checked.stdout);
+    }
+
+    /// One look, told on.
+    pub fn look(&self, args: &[&str]) -> Seen {
+        let before = self.hook.requests().len();
+        let output = Pipeline::new().stage(self.tool("ml-health").args(args)).stage(self.tool("ml-alert")).run();
+        assert!(output.stderrs.concat().is_empty(), "{:?}", output.stderrs);
+        let text = |body: &str| serde_json::from_str::<Value>(body).unwrap()["text"].as_str().unwrap().to_owned();
+        let told = self.hook.requests().iter().skip(before).map(|request| text(&request.body)).collect();
+        Seen { records: output.last.records, told, code: output.last.code }
+    }
+
+    /// One look; what is not `ok` is what is expected, and told to people, each with its hint; `skipped` is told to nobody.
+    #[track_caller]
+    pub fn is(&self, when: &str, expected: &[(&str, &str)]) -> Seen {
+        let seen = self.look(&[]);
+        let expected: BTreeMap<&str, &str> = expected.iter().copied().collect();
+        let found = seen.bad();
+        assert_eq!(found, expected, "{} {when}: {:#?}", self.profile, seen.summaries());
+        let worst = [("crit", 5), ("warn", 1), ("unknown", 1)].into_iter().find(|(status, _)| found.values().any(|found| found == status));
+        assert_eq!(seen.code, worst.map_or(0, |(_, code)| code), "{when}");
+        let message = seen.told.join("\n");
+        for (id, status) in &found {
+            assert!(message.contains(&format!("{status} {id}")), "{when}: {id} is not told in {message}");
+        }
+        assert_eq!(found.is_empty(), seen.told.is_empty(), "{when}: {message}");
+        for record in seen.checks().filter(|record| found.contains_key(record["id"].as_str().unwrap())) {
+            assert!(record["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "nobody knows what to do about {record}");
+        }
+        seen
+    }
+
+    /// The status of one check.
+    #[track_caller]
+    pub fn status(&self, id: &str) -> String {
+        self.look(&["--only", id]).check(id)["status"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Seen {
+    pub fn checks(&self) -> impl Iterator<Item = &Value> {
+        self.records.iter().filter(|record| record["kind"] == json!("check"))
+    }
+
+    #[track_caller]
+    pub fn check(&self, id: &str) -> &Value {
+        self.checks().find(|record| record["id"] == json!(id)).unwrap_or_else(|| panic!("no {id} in {:#?}", self.summaries()))
+    }
+
+    /// Ids and statuses of what is warn, crit or unknown.
+    pub fn bad(&self) -> BTreeMap<&str, &str> {
+        let pairs = self.checks().map(|record| (record["id"].as_str().unwrap(), record["status"].as_str().unwrap()));
+        pairs.filter(|(_, status)| !matches!(*status, "ok" | "skipped")).collect()
+    }
+
+    /// One line a check, for people who read a failed test.
+    pub fn summaries(&self) -> Vec<String> {
+        self.checks().map(|record| format!("{} {}: {}", record["status"], record["id"], record["summary"])).collect()
+    }
+}
