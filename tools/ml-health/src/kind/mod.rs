@@ -36,9 +36,14 @@ use std::time::{Duration, Instant};
 pub const KINDS: &[&Kind] =
     &[&postgres::KIND, &redis::KIND, &http::KIND, &json::KIND, &prometheus::KIND, &promql::KIND, &tls::KIND, &dns::KIND];
 
+/// What is measured is not known to the last bit.
+fn thousandth(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
 /// Milliseconds, to a thousandth.
 fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1000.0
+    thousandth(duration.as_secs_f64() * 1000.0)
 }
 
 /// A number as an integer where it is one.

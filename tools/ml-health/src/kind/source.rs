@@ -135,7 +135,7 @@ fn written(meta: &std::fs::Metadata) -> Option<Timestamp> {
 }
 
 fn age(written: Timestamp, now: Timestamp) -> Scalar {
-    Scalar::from(now.duration_since(written).as_secs_f64().max(0.0))
+    Scalar::from(super::thousandth(now.duration_since(written).as_secs_f64().max(0.0)))
 }
 
 fn file(path: &Path, now: Timestamp) -> Result<Document> {

@@ -84,11 +84,11 @@ impl Tls {
             .with("protocol", seen.protocol.as_str());
         let days = seen.chain.iter().map(|certificate| certificate.days_left(now));
         if let Some(first_end) = days.reduce(f64::min) {
-            sample = sample.with("chain_days", first_end);
+            sample = sample.with("chain_days", super::thousandth(first_end));
         }
         if let Some(leaf) = seen.chain.first() {
             let days = leaf.days_left(now);
-            sample = sample.with("days", days).with("self_signed", leaf.self_signed);
+            sample = sample.with("days", super::thousandth(days)).with("self_signed", leaf.self_signed);
             sample = sample.with("subject", leaf.subject.as_str()).with("issuer", leaf.issuer.as_str());
             let date = leaf.expires.strftime("%Y-%m-%d");
             sample.note = if days < 0.0 {

@@ -92,7 +92,7 @@ impl Probe for Http {
         let answer = self.request.send(look)?;
         let mut sample = self.facts(&answer);
         if let Some(days) = self.request.certificate_days(look.now) {
-            sample = sample.with("certificate_days", days);
+            sample = sample.with("certificate_days", super::thousandth(days));
         }
         if let Some(filters) = &self.filters {
             self.filter(filters, answer, &mut sample, look);
