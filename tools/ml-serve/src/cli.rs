@@ -67,10 +67,11 @@ impl Tool for Cli {
     }
 
     fn see(&mut self, record: &Record, stage: &Stage) -> Result<()> {
-        self.announce(stage);
         if let Some(serving) = &self.serving {
             serving.take(record);
         }
+        // Whoever reads where the page is finds the record there.
+        self.announce(stage);
         Ok(())
     }
 

@@ -39,7 +39,7 @@ fn a_bad_check_shows_what_to_do_and_a_good_one_only_itself() {
     };
     let page = shown(&[(Status::Warn, check("pool")), (Status::Ok, check("cache"))]);
     for text in
-        ["<b>warn</b> one thing is not well", "raise pool", "value 95.50%", "session 1\nsession 2", "3 min ago", "1 warn \u{b7} 1 ok"]
+        ["<b>warn</b> one thing is not well", "raise pool", "value 95.5%", "session 1\nsession 2", "3 min ago", "1 warn \u{b7} 1 ok"]
     {
         assert!(page.contains(text), "{text} in\n{page}");
     }

@@ -44,7 +44,7 @@ fn with_unit(value: &str, unit: Option<&str>) -> String {
 }
 
 fn rounded(x: f64) -> String {
-    if x.abs() >= 100.0 || x.fract() == 0.0 { format!("{x:.0}") } else { format!("{x:.2}") }
+    if x.abs() >= 100.0 { format!("{x:.0}") } else { ((x * 100.0).round() / 100.0).to_string() }
 }
 
 #[cfg(test)]
@@ -67,6 +67,7 @@ mod tests {
         assert_eq!(value(&Scalar::Text("1073741824:".into()), Some("bytes")), "1.0 GiB:");
         assert_eq!(value(&Scalar::Text("> 2048 or less".into()), Some("bytes")), "> 2.0 KiB or less");
         assert_eq!(value(&Scalar::Float(98.7654), Some("%")), "98.77%");
+        assert_eq!(value(&Scalar::Float(84.5), Some("%")), "84.5%");
         assert_eq!(value(&Scalar::Text("up".into()), None), "up");
         assert_eq!(value(&Scalar::Float(1234.5), Some("ms")), "1234 ms");
     }
