@@ -18,12 +18,19 @@ use std::time::Instant;
 /// # Errors
 /// Class Config for settings or a profile that make no sense, Usage when no check is left, and a signal. What the checks find is no error.
 pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
-    let profile = cli.profile(&stage.settings)?;
+    let mode = stage.out().mode();
+    let profile = match cli.profile(&stage.settings) {
+        // Several lines are told on stderr; a table has a line for each, and a plugin one line.
+        Err(failure) if failure.message.contains('\n') && mode == Output::Table => return check_config(cli, stage),
+        Err(failure) if mode == Output::Nagios => {
+            return Err(Failure { message: failure.message.lines().next().unwrap_or_default().to_owned(), ..failure });
+        }
+        profile => profile?,
+    };
     let choice = cli.choice(&stage.settings)?;
     if choice.is_empty() {
         return Err(Failure::new(Class::Usage, "no check is left to make").hint("see --only, --skip and --tier in --help"));
     }
-    let mode = stage.out().mode();
     if cli.watch.is_some() && !matches!(mode, Output::Records | Output::Table) {
         return Err(Failure::new(Class::Usage, "a watch prints records or a table")
             .hint("leave --output away, or write the metrics with --textfile"));

@@ -161,9 +161,15 @@ fn a_second_run_looks_beside_the_first() {
 
 #[test]
 fn a_profile_with_mistakes_is_a_configuration_error() {
-    let site = Site::new("[probe.m]\nkind = \"jason\"\n[[check]]\nid = \"a\"\nprobe = \"m\"\nwran = \"> 3\"\n[rule]\nx = 1\n");
+    let site = Site::new(
+        "[probe.m]\nkind = \"jason\"\n[[check]]\nid = \"a\"\nprobe = \"m\"\nwran = \"> 3\"\n[[check]]\nprobe = \"n\"\n[rule]\nx = 1\n",
+    );
     let output = site.tool(&[]).run().expect_code(78);
     assert!(output.stderr.contains("demo.toml:5:8: there is no kind of probe called jason"), "{}", output.stderr);
+    let table = site.tool(&["--output", "table"]).raw().run().expect_code(78).stdout;
+    assert!(table.lines().any(|line| line.contains("config") && line.contains("demo.toml:5:8: ")), "{table}");
+    let nagios = site.tool(&["--output", "nagios"]).raw().run().expect_code(3).stdout;
+    assert!(nagios.starts_with("ML-HEALTH UNKNOWN - ") && nagios.lines().count() == 1, "{nagios}");
     let output = site.tool(&["--check-config"]).run().expect_code(78);
     let check = output.kind("check").next().unwrap();
     assert!(check["summary"].as_str().unwrap().contains("demo.toml:5:8: ") && check["hint"] == "did you mean json?", "{check}");

@@ -10,7 +10,7 @@ mod vars;
 
 pub use place::{CHECK_TABLES, RULE_TABLES, lookup, profile_path};
 pub use table::{Spot, Table};
-pub use vars::{Unset, Vars};
+pub use vars::{Lookup, Unset, Vars};
 
 use crate::expr;
 use ml_common::{Class, Failure, Result};
@@ -114,7 +114,7 @@ impl File {
     }
 
     /// From here on `${NAME}` in every text is filled in, from `lookup` and the defaults of `[vars]`.
-    pub fn fill(&self, lookup: vars::Lookup) {
+    pub fn fill(&self, lookup: Lookup) {
         let _ = self.vars.set(Vars::read(&self.root(), lookup));
     }
 

@@ -1,5 +1,6 @@
 //! Where a profile is, what its variables are, and whose tables are whose.
 
+use super::vars::Lookup;
 use crate::near;
 use ml_common::settings::Settings;
 use ml_common::{Class, Failure, Result};
@@ -61,7 +62,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 /// The variables of a profile: the environment, then the settings file; a secret may stand in the file that `NAME_FILE` names.
-pub fn lookup(settings: &Settings) -> Box<dyn Fn(&str) -> Option<String>> {
+pub fn lookup(settings: &Settings) -> Lookup {
     let settings = settings.clone();
     let value = move |name: &str| {
         let set = std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());

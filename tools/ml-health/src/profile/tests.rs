@@ -191,9 +191,8 @@ fn differences_are_told_from_the_second_run_on() {
     let check = &profile.checks[0];
     let mut memory = Memory::default();
     let mut look = |busy, at| {
-        let seen = Ok(sample(busy, 10));
-        let finding = judge(check, &seen, &memory, at, Duration::ZERO);
-        memory.saw(check, &seen.unwrap(), None, at);
+        let finding = judge(check, &Ok(sample(busy, 10)), &memory, at, Duration::ZERO);
+        memory.saw(check, &sample(busy, 10), None, at);
         (finding.status(), finding.value, finding.summary)
     };
     assert_eq!(look(1, now()), (Status::Ok, None, "seen (no earlier run to compare with)".into()));
