@@ -8,6 +8,12 @@ use std::path::Path;
 /// Entries of secret tables that are none: blacked out everywhere, `application/json` or `X-Signature` would make riddles of records.
 const PUBLIC: &[&str] = &["accept", "content-type", "user-agent", "signed", "signature", "timestamp", "nonce", "encoding", "prefix"];
 
+/// `Notion-Version` and its like say which API is meant.
+fn is_public(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    PUBLIC.contains(&name.as_str()) || name.ends_with("-version")
+}
+
 /// Reads what `params` declare; what is wrong is noted in the file.
 pub fn read(table: &Table<'_>, params: &'static [Param], root: &Path) -> Args {
     let mut args = Args::default();
@@ -52,7 +58,7 @@ fn one(table: &Table<'_>, param: &Param, root: &Path) -> Option<Arg> {
             let pairs: Vec<(String, String)> = table.pairs(name)?.into_iter().map(|(name, text)| (name.value, text.value)).collect();
             if param.kind == ParamKind::SecretTable {
                 // `Bearer abc`: the word alone is no secret, what follows is.
-                let secrets = pairs.iter().filter(|(name, _)| !PUBLIC.iter().any(|public| name.eq_ignore_ascii_case(public)));
+                let secrets = pairs.iter().filter(|(name, _)| !is_public(name));
                 secrets.for_each(|(_, text)| redact::register(text.rsplit(' ').next().unwrap_or(text)));
             }
             Arg::Table(pairs)
