@@ -3,5 +3,9 @@
 //! The profiles are those that operators get (config/profiles); the checks and alerts are those of the manuals.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed assumption fails the test")]
 
+mod angles;
+mod causal_gym;
 mod logos_pxl;
+mod mathledger;
+mod twzrd;
 mod watched;

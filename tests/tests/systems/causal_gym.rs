@@ -1,0 +1,51 @@
+//! Causal Interface Gym: endpoints, database, cache, the questions to Prometheus.
+
+use crate::watched::Watched;
+use ml_tests::{Cluster, RedisServer, Response, TestDb, closed_port};
+
+const PAGE: &str = "# TYPE causal_inference_requests_total counter\ncausal_inference_requests_total{status=\"ok\"} 40\n\
+    causal_inference_requests_total{status=\"error\"} 2\ncausal_inference_duration_seconds 0.4\npython_gc_objects 7\n";
+const ANSWER: &str =
+    r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"endpoint":"/infer"},"value":[1735689600,"1.5"]}]}}"#;
+
+fn gym() -> (Watched, TestDb, RedisServer) {
+    let db = Cluster::shared().database("causal");
+    db.client().batch_execute("CREATE TABLE experiments (id int PRIMARY KEY); INSERT INTO experiments VALUES (1), (2)").unwrap();
+    let operator = db.role("operator", "GRANT ml, pg_monitor TO {role}");
+    let redis = RedisServer::start();
+    let mut system = Watched::new("causal-gym");
+    system.set("DATABASE_URL", db.url_as(&operator.name, &operator.password));
+    system.set("REDIS_URL", redis.url());
+    system.set("APP_URL", system.service.url(""));
+    system.set("METRICS_URL", system.service.url("/metrics"));
+    system.set("PROMETHEUS_URL", system.service.url(""));
+    system.service.set("/health", Response::json(r#"{"status":"healthy"}"#));
+    system.service.set("/metrics", Response::status(200).header("Content-Type", "text/plain").body(PAGE));
+    system.service.set("/api/v1/query", Response::json(ANSWER));
+    (system, db, redis)
+}
+
+#[test]
+fn healthy_degraded_critical_and_absent() {
+    let (mut system, _db, redis) = gym();
+    system.has_no_mistake();
+    redis::cmd("SET").arg("k").arg("v").query::<()>(&mut redis.connection()).unwrap();
+    redis::cmd("GET").arg("k").query::<String>(&mut redis.connection()).unwrap();
+    let seen = system.is("healthy", &[]);
+    assert_eq!((&seen.check("app.metrics")["value"], &seen.check("week.duration")["value"]), (&3.into(), &1.5.into()));
+    assert_eq!(seen.check("week.cache")["value"], 100);
+
+    system.service.set("/metrics", Response::status(200).header("Content-Type", "text/plain").body("python_gc_objects 7\n"));
+    system.is("no metrics of the application", &[("app.metrics", "warn")]);
+
+    system.service.set("/health", Response::status(500));
+    system.set("REDIS_URL", format!("redis://127.0.0.1:{}", closed_port()));
+    system.is("critical", &[("app.metrics", "warn"), ("app.health", "crit"), ("cache.ping", "crit")]);
+
+    for (name, url) in [("APP_URL", "http"), ("METRICS_URL", "http"), ("PROMETHEUS_URL", "http"), ("DATABASE_URL", "postgresql")] {
+        system.set(name, format!("{url}://127.0.0.1:{}", closed_port()));
+    }
+    let asked = ["week.duration", "week.errors", "week.cpu", "month.requests", "month.memory"].map(|id| (id, "unknown"));
+    let ours = ["app.health", "app.metrics", "db.ready", "cache.ping"].map(|id| (id, "crit"));
+    system.is("absent", &[asked.as_slice(), ours.as_slice()].concat());
+}

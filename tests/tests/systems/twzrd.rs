@@ -1,0 +1,61 @@
+//! TWZRD off-chain services: the database of every day, the services after the restart of Fridays.
+
+use crate::watched::Watched;
+use ml_tests::{Cluster, Response, TestDb, closed_port};
+
+const SCHEMA: &str =
+    "CREATE TABLE epochs (id int PRIMARY KEY); CREATE TABLE channels (id int PRIMARY KEY); CREATE TABLE proofs (id int PRIMARY KEY);
+    CREATE TABLE schema_migrations (version int PRIMARY KEY); INSERT INTO schema_migrations SELECT generate_series(1, 12)";
+
+fn twzrd(hint: &str) -> (Watched, TestDb) {
+    let db = Cluster::shared().database(hint);
+    db.client().batch_execute(SCHEMA).unwrap();
+    let operator = db.role("operator", "GRANT ml, pg_monitor TO {role}");
+    let mut system = Watched::new("twzrd");
+    system.set("DATABASE_URL", db.url_as(&operator.name, &operator.password));
+    system.set("HEALTH_URL", system.service.url("/health"));
+    system.service.set("/health", Response::json(r#"{"status":"ok"}"#));
+    (system, db)
+}
+
+#[test]
+fn healthy_degraded_critical_and_absent() {
+    let (mut system, db) = twzrd("twzrd");
+    system.has_no_mistake();
+    let seen = system.is("healthy", &[]);
+    assert_eq!(seen.check("db.migrations")["value"], 12);
+    assert!(seen.check("db.growth")["summary"].as_str().unwrap().contains("no earlier run"), "{}", seen.check("db.growth"));
+
+    // The estimates of dead rows reach the others when the session that made them ends.
+    db.client().batch_execute("CREATE TABLE events (id int)").unwrap();
+    system.is("a table without primary key", &[("db.primary-keys", "warn")]);
+    let seen = system.look(&["--only", "db.primary-keys"]);
+    assert!(seen.check("db.primary-keys")["evidence"][0].as_str().unwrap().contains("events"));
+
+    db.client().batch_execute("DELETE FROM schema_migrations WHERE version = 12; DROP TABLE channels").unwrap();
+    system.service.set("/health", Response::status(503));
+    let critical = [("db.primary-keys", "warn"), ("db.migrations", "crit"), ("db.tables", "crit"), ("services.health", "crit")];
+    let seen = system.is("critical", &critical);
+    assert!(seen.told.join("\n").contains("pm2 restart all"), "each alert has its remedy: {:?}", seen.told);
+
+    system.set("DATABASE_URL", format!("postgresql://x:y@127.0.0.1:{}/x", closed_port()));
+    system.set("HEALTH_URL", format!("http://127.0.0.1:{}/health", closed_port()));
+    system.is("absent", &[("db.connect", "crit"), ("services.health", "crit")]);
+}
+
+#[test]
+fn more_than_a_hundred_thousand_dead_rows_are_an_alert() {
+    let (system, db) = twzrd("twzrd_dead");
+    let mut client = db.client();
+    client.batch_execute("ALTER TABLE epochs SET (autovacuum_enabled = false)").unwrap();
+    client.batch_execute("INSERT INTO epochs SELECT generate_series(1, 100001); DELETE FROM epochs WHERE id <= 100000").unwrap();
+    client.batch_execute("SELECT pg_stat_force_next_flush()").unwrap();
+    drop(client);
+    let dead = || system.look(&["--only", "db.dead-rows"]).check("db.dead-rows").clone();
+    let found = dead();
+    assert_eq!((&found["status"], &found["value"]), (&"ok".into(), &100_000.into()), "{found}");
+    db.client().batch_execute("DELETE FROM epochs WHERE id = 100001").unwrap();
+    let seen = (0..50).map(|_| dead()).inspect(|_| std::thread::sleep(std::time::Duration::from_millis(100)));
+    let found = seen.into_iter().find(|found| found["value"] == 100_001).expect("the server counts it");
+    assert_eq!(found["status"], "warn", "{found}");
+}
