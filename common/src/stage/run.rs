@@ -175,6 +175,10 @@ fn forward<T: Tool>(
             // Before waiting for more, hand on what is there: theorems are gathered on their way out.
             stage.out.flush();
         }
+        if T::ENDLESS && failure.is_some() {
+            // The end of the input may never come.
+            break;
+        }
         let Some(item) = reader.next() else { break };
         if records == 0 && !matches!(item, Item::Garbage { .. }) {
             if let (Some(reload), Some(file)) = (inherit, item_settings(&item, &stage.host)) {
@@ -230,7 +234,7 @@ fn forward<T: Tool>(
         InputUse::Optional | InputUse::OnRequest => ml_run.is_some(),
     };
     // Who was told to stop reading knows nothing of what would have come.
-    let stopped = T::ENDLESS && stage.cancel.is_set();
+    let stopped = T::ENDLESS && (stage.cancel.is_set() || failure.is_some());
     let silent = had_input && records == 0 && must_speak && !stopped;
     if silent {
         let hint = "a stage before this one never started, or a filter let nothing through: run the pipeline's first tools alone";
@@ -240,6 +244,10 @@ fn forward<T: Tool>(
         fold.push(&stage.emit(Status::Crit, Body::Check(Check { gate: true, error_class: Some("upstream-silent".into()), ..check })));
     }
     stage.verdict = fold.verdict();
+    if stopped {
+        // A stage that writes on is not one that died.
+        (stage.verdict.exit, stage.verdict.exit_unless_warn) = (Exit::OK, Exit::OK);
+    }
     // This stage is not upstream of itself; its own record above was folded for the gate alone.
     stage.verdict.stages.retain(|other| other.stage != stage.name);
     stage.dry_run |= stage.verdict.dry_run;

@@ -4,7 +4,7 @@
 
 mod support;
 
-use ml_tests::{Tool, closed_port};
+use ml_tests::{TempDir, Tool, closed_port};
 use serde_json::json;
 use std::net::TcpListener;
 use support::{Served, check, record};
@@ -101,6 +101,18 @@ fn what_cannot_begin_says_so_at_once_and_reads_nothing() {
         let output = Tool::new("ml-serve").args(&args).stdin_open().run().expect_code(code);
         assert!(output.stderr.contains(words) && output.stdout.is_empty(), "{args:?}: {output:?}");
     }
+}
+
+#[test]
+fn settings_of_the_stage_before_that_cannot_be_read_end_it_though_the_stream_goes_on() {
+    let folder = TempDir::new().unwrap();
+    let settings = folder.path().join("nightly.env");
+    std::fs::write(&settings, "DATABASE_URL_FILE=/nowhere/secret\n").unwrap();
+    let host = Tool::foreign("uname").arg("-n").run().stdout.trim().to_owned();
+    let mut tool = Tool::new("ml-serve").arg("127.0.0.1:0").stdin_open().spawn();
+    tool.feed(&record("start", "ok", &json!({"host": host, "settings": settings})));
+    let output = tool.wait().expect_code(78);
+    assert!(output.stderr.contains("taking the settings of the stage before"), "{}", output.stderr);
 }
 
 #[test]
