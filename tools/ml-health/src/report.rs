@@ -22,8 +22,10 @@ const SAVE_EVERY: Duration = Duration::from_secs(5);
 /// What earlier runs remembered, and what this one adds.
 pub struct State {
     file: Option<StateFile<Memory>>,
-    /// Why it cannot be kept.
+    /// What was wrong with the file that was there.
     trouble: Option<Failure>,
+    /// Why nothing can be kept; told once there is something to keep.
+    kept_from: Option<Failure>,
     changed: bool,
     saved: Instant,
 }
@@ -34,22 +36,24 @@ impl State {
     pub fn open(stage: &Stage, profile: &Profile) -> State {
         let path = stage.settings.path("STATE_DIR").join(format!("health-{}.json", profile.system));
         let look = || StateFile::look(&path, STATE_VERSION);
-        let (file, trouble) = if stage.dry_run || !remembers(profile) && !path.exists() {
-            (look(), None)
+        let mut state = State { file: None, trouble: None, kept_from: None, changed: false, saved: Instant::now() };
+        let file = if stage.dry_run || !remembers(profile) && !path.exists() {
+            look()
         } else {
-            match StateFile::open_within(&path, STATE_VERSION, Duration::from_millis(200)) {
-                Ok(file) => {
-                    let warning = file.warning().cloned();
-                    (Ok(file), warning)
-                }
-                Err(failure) => (look(), Some(failure)),
+            StateFile::open_within(&path, STATE_VERSION, Duration::from_millis(200)).or_else(|failure| {
+                state.kept_from = Some(failure);
+                look()
+            })
+        };
+        match file {
+            Ok(file) => {
+                state.trouble = file.warning().cloned();
+                state.file = Some(file);
             }
-        };
-        let (file, trouble) = match file {
-            Ok(file) => (Some(file), trouble),
-            Err(failure) => (None, trouble.or(Some(failure))),
-        };
-        State { file, trouble, changed: false, saved: Instant::now() }
+            // What a newer program wrote is neither read nor replaced.
+            Err(failure) => (state.trouble, state.kept_from) = (Some(failure), None),
+        }
+        state
     }
 
     /// What is remembered.
@@ -70,6 +74,9 @@ impl State {
             return Ok(());
         }
         self.saved = Instant::now();
+        if let Some(failure) = self.kept_from.take() {
+            return Err(failure);
+        }
         let Some(file) = &mut self.file else { return Ok(()) };
         file.value.tidy(profile, Timestamp::now());
         file.save()

@@ -153,10 +153,31 @@ fn a_second_run_looks_beside_the_first() {
     let mut first = site.tool(&["--watch", "1h"]).spawn();
     first.wait_for_stdout("no earlier run");
     let second = site.tool(&[]).run().expect_code(0);
-    assert_eq!(told(&second), ["state skipped", "a ok"]);
+    assert_eq!(told(&second), ["a ok", "state skipped"]);
     first.signal(15);
     first.wait().expect_code(143);
     assert_eq!(told(&site.tool(&[]).run().expect_code(0)), ["a ok"]);
+}
+
+#[test]
+fn the_compiled_in_checks_can_be_needed_and_what_cannot_be_kept_is_told() {
+    let world = support::World::new("profile");
+    let site = growing();
+    let text = site
+        .read("config/profiles/demo.toml")
+        .replace("system =", "home = true\nsystem =")
+        .replace("[[check]]", "[[check]]\nneeds = [\"postgres.connect\"]");
+    site.write("config/profiles/demo.toml", &text);
+    let path = site.path("config/profiles/demo.toml");
+    let tool = |state: &str| world.tool().env("STATE_DIR", state).args(["--profile", path.to_str().unwrap(), "--only", "a"]);
+    let state = site.path("state");
+    site.write("m.json", r#"{"a": 1}"#);
+    // The file is named by the settings' folder, and there are no settings here.
+    let file = text.replace("m.json", site.path("m.json").to_str().unwrap());
+    site.write("config/profiles/demo.toml", &file);
+    assert_eq!(told(&tool(state.to_str().unwrap()).run().expect_code(0)), ["postgres.connect ok", "a ok"]);
+    let unkept = tool("/proc/nowhere").run().expect_code(1);
+    assert_eq!(told(&unkept), ["postgres.connect ok", "a ok", "state warn"]);
 }
 
 #[test]
