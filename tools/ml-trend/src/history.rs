@@ -61,8 +61,11 @@ impl History {
     pub fn take(&mut self, record: &Record) {
         self.records += 1;
         let head = &record.head;
-        // Trends of trends would grow with every look.
-        let (Body::Check(check), false) = (&record.body, head.tool == "ml-trend") else { return };
+        let Body::Check(check) = &record.body else { return };
+        // Trends of trends say nothing: ours, and those of profiles.
+        if head.tool == "ml-trend" || check.id.ends_with(".trend") || check.id.ends_with(".availability") {
+            return;
+        }
         let seen = match head.status {
             Status::Ok | Status::Warn => Seen::Up,
             Status::Crit => Seen::Down,

@@ -51,9 +51,12 @@ fn what_is_not_asked_for_not_known_or_not_ours_is_left_out() {
     let mut own = record(0, Status::Ok, check("disk.x", 1.0, "", &[]));
     own.head.tool = "ml-trend".into();
     history.take(&own);
+    for id in ["disk.trend", "disk.availability"] {
+        history.take(&record(0, Status::Ok, check(id, 1.0, "", &[])));
+    }
     history.take(&record(0, Status::Skipped, check("disk.y", 1.0, "", &[])));
     history.take(&record(102, Status::Ok, check("disk.z", 1.0, "", &[])));
-    assert_eq!((history.series.len(), history.ahead, history.records), (3, 1, 9));
+    assert_eq!((history.series.len(), history.ahead, history.records), (3, 1, 11));
 }
 
 #[test]
