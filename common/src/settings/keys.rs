@@ -89,6 +89,12 @@ pub const KEYS: &[Key] = &[
     key("DISK_FREE_MIN_MB", Kind::Count, Some("200"), "Less free disk than this is critical and a gate, in MiB."),
     key("ALERT_WEBHOOK", Kind::Webhook, None, "Slack or Discord webhook that ml-alert posts to."),
     key("ALERT_ENABLED", Kind::Switch, Some("false"), "ml-alert stays silent unless this is true."),
+    key(
+        "ALERT_RULES",
+        Kind::Path,
+        None,
+        "File of rules and sinks (config/alerts.toml); a profile may have its own. Without any, a run is told in one message.",
+    ),
     key("ALERT_FORMAT", Kind::Text, Some("auto"), "Form of the message: `slack`, `discord`, or `auto` to tell by the webhook's host."),
     key(
         "NIGHT_DEADLINE",

@@ -1,13 +1,21 @@
 //! The command line of ml-alert.
 
+use crate::work::{Work, rule_files};
+use crate::{act, verbs};
 use clap::Parser;
+use ml_common::record::Record;
 use ml_common::stage::{Common, InputUse};
 use ml_common::{Done, Result, Stage, Tool};
+use std::path::PathBuf;
+use std::time::Duration;
 
-/// Tell people what a run found bad, as one Slack or Discord message
-#[derive(Parser, Debug)]
+/// Tell people what a run found bad: by rules, or without any as one Slack or Discord message
+#[derive(Parser)]
 #[command(name = "ml-alert")]
 pub struct Cli {
+    /// What to do instead.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
     /// Tools that must have taken part; those that did not are named in the message
     #[arg(long, value_name = "TOOL,...", value_delimiter = ',')]
     pub expect: Vec<String>,
@@ -17,9 +25,93 @@ pub struct Cli {
     /// An input without any record is all right (after a filter that lets only bad news through)
     #[arg(long)]
     pub allow_empty: bool,
+    /// Judge by the clock of this machine, not by the last record: absences are seen without any record (from cron: ml-alert --tick </dev/null)
+    #[arg(long)]
+    pub tick: bool,
+    /// Files with rules and sinks [default: the setting ALERT_RULES, and the profile when it has rules]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub rules: Vec<PathBuf>,
+    /// Profile whose rules are taken [default: the setting PROFILE]
+    #[arg(long, value_name = "NAME|PATH", global = true)]
+    pub profile: Option<String>,
     /// Flags of every tool.
     #[command(flatten)]
     pub common: Common,
+    #[arg(skip)]
+    work: Begun,
+}
+
+/// Whether there are rules is known at the first record.
+#[derive(Clone, Default)]
+enum Begun {
+    #[default]
+    NotYet,
+    WithoutRules,
+    With(std::rc::Rc<std::cell::RefCell<Option<Work>>>),
+}
+
+/// What to do instead of telling what a stream holds.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Verb {
+    /// Show what would have been sent of a history (standard input, or files), and how two sets of rules differ
+    Replay(Replay),
+    /// Say why something was told or was not, and when it is told next
+    Explain(Explain),
+    /// What fires, what is silenced, what waits to be delivered
+    List,
+    /// Tell nothing of an id or a rule for a while
+    Silence(SilenceArgs),
+    /// Send a test alert through one sink
+    Test(Test),
+    /// Read the rules and tell every mistake
+    CheckConfig,
+}
+
+/// Which history, under which rules.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Replay {
+    /// Rules to compare with
+    #[arg(long, value_name = "FILE")]
+    pub against: Vec<PathBuf>,
+    /// Files of records [default: standard input]
+    #[arg(value_name = "PATH")]
+    pub history: Vec<PathBuf>,
+    #[arg(skip)]
+    pub(crate) rules: Vec<PathBuf>,
+}
+
+/// What to explain.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Explain {
+    /// Id of a check or step, or name of a rule
+    pub id: String,
+}
+
+/// What to silence.
+#[derive(Clone, Debug, clap::Args)]
+pub struct SilenceArgs {
+    /// Id or rule, with * for any part of it
+    pub pattern: Option<String>,
+    /// For how long
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "2h")]
+    pub lasting: Duration,
+    /// Who wants it [default: $USER]
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT", default_value = "no reason given")]
+    pub reason: String,
+    /// End the silence of this number instead
+    #[arg(long, value_name = "NUMBER", conflicts_with = "pattern")]
+    pub expire: Option<u64>,
+}
+
+/// Which sink to test.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Test {
+    /// Name of the sink in the rules
+    #[arg(long, value_name = "NAME")]
+    pub sink: String,
 }
 
 impl Tool for Cli {
@@ -31,10 +123,50 @@ impl Tool for Cli {
     }
 
     fn input(&self) -> InputUse {
-        if self.allow_empty { InputUse::MayBeEmpty } else { InputUse::Needed }
+        match self.verb {
+            // It reads its history by itself.
+            Some(_) => InputUse::OnRequest,
+            None if self.allow_empty || self.tick => InputUse::MayBeEmpty,
+            None => InputUse::Needed,
+        }
+    }
+
+    fn see(&mut self, record: &Record, stage: &Stage) -> Result<()> {
+        match &self.begun(stage)? {
+            Begun::With(work) => work.borrow_mut().as_mut().map_or(Ok(()), |work| work.see(record, stage)),
+            Begun::NotYet | Begun::WithoutRules => Ok(()),
+        }
     }
 
     fn act(&mut self, stage: &Stage) -> Result<Done> {
-        crate::act::act(self, stage)
+        match self.verb.clone() {
+            Some(Verb::Replay(args)) => verbs::replay(self, &args, stage),
+            Some(Verb::Explain(args)) => verbs::explain(&args, stage),
+            Some(Verb::List) => verbs::list(stage),
+            Some(Verb::Silence(args)) => verbs::silence(&args, stage),
+            Some(Verb::Test(args)) => verbs::test(self, &args, stage),
+            Some(Verb::CheckConfig) => verbs::check_config(self, stage),
+            None => match self.begun(stage)? {
+                Begun::With(work) => match work.take() {
+                    Some(work) => work.end(self, stage),
+                    None => Ok(Done::default()),
+                },
+                Begun::NotYet | Begun::WithoutRules => act::act(self, stage),
+            },
+        }
+    }
+}
+
+impl Cli {
+    fn begun(&mut self, stage: &Stage) -> Result<Begun> {
+        if matches!(self.work, Begun::NotYet) {
+            let files = rule_files(self, stage)?;
+            self.work = if files.is_empty() {
+                Begun::WithoutRules
+            } else {
+                Begun::With(std::rc::Rc::new(std::cell::RefCell::new(Some(Work::begin(&files, stage)?))))
+            };
+        }
+        Ok(self.work.clone())
     }
 }

@@ -1,0 +1,323 @@
+//! The core: records, rules, what is remembered and the records' time in; notifications out. It reads no clock, no file and no network, so what it
+//! did can be replayed and explained.
+
+mod burn;
+mod groups;
+mod seen;
+pub mod state;
+
+pub use seen::Seen;
+pub use state::State;
+
+use crate::notification::{Notification, Severity};
+use crate::rules::{Rule, Rules};
+use jiff::{SignedDuration, Timestamp};
+use ml_common::Status;
+use ml_common::record::Record;
+use ml_watch::expr::{Expr, NoHistory, Value};
+use state::{Alert, MAX_ALERTS, name};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// So many ids are remembered with the rules on them.
+const KNOWN: usize = 10_000;
+
+/// The engine at work.
+pub struct Engine {
+    rules: Arc<Rules>,
+    /// What it remembers.
+    pub state: State,
+    /// Rules about an id of a tool of a system: most records come again and again.
+    about: HashMap<(String, String, String), Vec<usize>>,
+    clock: seen::Clock,
+}
+
+impl Engine {
+    /// With what is remembered.
+    pub fn new(rules: Arc<Rules>, state: State) -> Engine {
+        Engine { rules, state, about: HashMap::new(), clock: seen::Clock::default() }
+    }
+
+    /// Takes the next record.
+    pub fn record(&mut self, record: &Record) {
+        if let Some(seen) = Seen::of(record, &mut self.clock) {
+            self.see(&seen);
+        }
+    }
+
+    /// Takes an observation.
+    pub fn see(&mut self, seen: &Seen<'_>) {
+        self.state.now = Some(seen.at);
+        let key = (seen.system.to_owned(), seen.tool.to_owned(), seen.id.clone().into_owned());
+        if !self.about.contains_key(&key) {
+            if self.about.len() >= KNOWN {
+                self.about.clear();
+            }
+            let rules = self.rules.rules.iter().enumerate();
+            let about = rules.filter(|(_, rule)| rule.is_about(&key.0, &key.1, &key.2)).map(|(at, _)| at).collect();
+            self.about.insert(key.clone(), about);
+        }
+        let rules = Arc::clone(&self.rules);
+        for at in self.about.get(&key).cloned().unwrap_or_default() {
+            if let Some(rule) = rules.rules.get(at).filter(|rule| seen.has_labels(&rule.labels)) {
+                self.judge(rule, seen);
+            }
+        }
+    }
+
+    /// One rule on one observation.
+    fn judge(&mut self, rule: &Rule, seen: &Seen<'_>) {
+        if rule.absent_for.is_some() {
+            return self.heard(rule, seen);
+        }
+        let name = name(&rule.name, seen.system, &seen.id);
+        let known = self.state.alerts.get(&name);
+        let firing = known.is_some_and(|alert| alert.firing.is_some());
+        let Some(alarming) = alarming(rule, seen, known, firing) else { return };
+        if known.is_none() {
+            if !alarming && !rule.remembers() {
+                return;
+            }
+            if self.state.alerts.len() >= MAX_ALERTS {
+                self.state.crowded_out += u64::from(alarming);
+                return;
+            }
+        }
+        let alert = self.state.alerts.entry(name.clone()).or_default();
+        let before = (alert.pending.is_some(), alert.firing.is_some());
+        alert.take(rule, seen, alarming);
+        let after = (alert.pending.is_some(), alert.firing.is_some());
+        let forget = !after.0 && !after.1 && alert.resolved.is_none() && !rule.remembers();
+        let said = match (before, after) {
+            ((_, false), (_, true)) => Some(format!("fires: {}", alert.summary)),
+            ((false, _), (true, false)) => Some(format!("alarming, and has to be so {}", condition(rule))),
+            ((_, true), (_, false)) => Some("is over".to_owned()),
+            ((true, false), (false, false)) => Some("was over before it fired".to_owned()),
+            _ => None,
+        };
+        if let Some(said) = said {
+            self.state.decided(seen.at, &name, said);
+        }
+        if forget {
+            self.state.alerts.remove(&name);
+        }
+    }
+
+    /// Something that a rule on absence is about was heard of.
+    fn heard(&mut self, rule: &Rule, seen: &Seen<'_>) {
+        let name = name(&rule.name, seen.system, &patterns(rule));
+        let alert = self.state.alerts.entry(name.clone()).or_insert_with(|| Alert {
+            rule: rule.name.clone(),
+            system: seen.system.to_owned(),
+            id: patterns(rule),
+            ..Alert::default()
+        });
+        alert.heard = Some(seen.at);
+        (alert.run, alert.host) = (seen.run.to_owned(), seen.host.to_owned());
+        if alert.firing.take().is_some() {
+            alert.resolved = Some(seen.at);
+            self.state.decided(seen.at, &name, "was heard of again");
+        }
+    }
+
+    /// What time alone brings about: absences, the ends of what was kept firing.
+    pub fn tick(&mut self, now: Timestamp) {
+        self.state.now = Some(now);
+        let (mut said, rules) = (Vec::new(), Arc::clone(&self.rules));
+        for rule in &rules.rules {
+            if let Some(limit) = rule.absent_for {
+                // What was never heard of is missing from when it was first asked for.
+                if let Some(system) = &rule.system {
+                    let name = name(&rule.name, system, &patterns(rule));
+                    self.state.alerts.entry(name).or_insert_with(|| Alert {
+                        rule: rule.name.clone(),
+                        system: system.clone(),
+                        id: patterns(rule),
+                        heard: Some(now),
+                        ..Alert::default()
+                    });
+                }
+                for (name, alert) in self.state.alerts.iter_mut().filter(|(_, alert)| alert.rule == rule.name && alert.firing.is_none()) {
+                    let heard = alert.heard.map_or(now, |heard| heard.min(now));
+                    if alert.heard.is_some_and(|heard| heard > now) {
+                        alert.heard = Some(now);
+                    }
+                    let since = now.duration_since(heard);
+                    if since >= length(limit) {
+                        (alert.firing, alert.resolved) = (Some(now), None);
+                        alert.severity = Some(rule.severity.unwrap_or(Severity::High));
+                        alert.summary =
+                            rule.summary.clone().unwrap_or_else(|| format!("nothing was heard of {} for {}", alert.id, told(since)));
+                        alert.hint = rule.hint.clone();
+                        alert.threshold = Some(format!("within {}", humantime::format_duration(limit)));
+                        said.push((name.clone(), format!("fires: {}", alert.summary)));
+                    }
+                }
+            }
+            if !rule.keep_firing_for.is_zero() {
+                for (name, alert) in self.state.alerts.iter_mut().filter(|(_, alert)| alert.rule == rule.name) {
+                    if alert.pending.is_none() && alert.firing.is_some() && alert.kept(rule, now).is_none() {
+                        (alert.firing, alert.resolved) = (None, Some(now));
+                        said.push((name.clone(), "is over".to_owned()));
+                    }
+                }
+            }
+        }
+        for (name, said) in said {
+            self.state.decided(now, &name, said);
+        }
+        // Alerts of rules that are gone are over.
+        let orphans: Vec<String> = self
+            .state
+            .alerts
+            .iter()
+            .filter(|(_, alert)| {
+                (alert.firing.is_some() || alert.pending.is_some()) && !rules.rules.iter().any(|rule| rule.name == alert.rule)
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in orphans {
+            if let Some(alert) = self.state.alerts.get_mut(&name) {
+                let fired = alert.firing.take().is_some();
+                alert.pending = None;
+                alert.resolved = fired.then_some(now);
+            }
+            self.state.decided(now, &name, "its rule is gone");
+        }
+    }
+
+    /// The notifications that are due. With `last`, nobody will come back soon to see whether a group has grown: nothing waits for company.
+    pub fn due(&mut self, now: Timestamp, last: bool, place: &Place<'_>) -> Vec<Notification> {
+        groups::due(&Arc::clone(&self.rules), &mut self.state, now, last, place)
+    }
+}
+
+/// What notifications say of where they come from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place<'a> {
+    /// The machine.
+    pub host: &'a str,
+    /// Folder or file with the whole stream.
+    pub log: Option<&'a str>,
+}
+
+/// Whether an observation is alarming by a rule; `None` when it says nothing about that.
+fn alarming(rule: &Rule, seen: &Seen<'_>, known: Option<&Alert>, firing: bool) -> Option<bool> {
+    if let Some(change) = &rule.changed {
+        let is = seen.text(change)?;
+        return Some(known.and_then(|alert| alert.was.as_ref()).is_some_and(|was| *was != is));
+    }
+    if rule.burn.is_some() {
+        return Some(false);
+    }
+    if firing && let Some(over) = &rule.resolve_when {
+        return holds(over, seen).map(|over| !over);
+    }
+    match &rule.when {
+        Some(when) if matches!(seen.status, Status::Skipped | Status::Planned) && !when.names().contains(&"status") => None,
+        Some(when) => holds(when, seen),
+        None if rule.status.contains(&seen.status) => Some(true),
+        // What was not looked at is neither well nor bad.
+        None if matches!(seen.status, Status::Skipped | Status::Planned) => None,
+        None => Some(false),
+    }
+}
+
+/// Whether a condition holds of an observation; `None` when it lacks what the condition asks for.
+fn holds<'a>(expr: &'a Expr, seen: &'a Seen<'_>) -> Option<bool> {
+    expr.holds(&|name| seen.value(name), &NoHistory(seen.at)).ok()
+}
+
+impl Alert {
+    /// Takes one observation.
+    fn take(&mut self, rule: &Rule, seen: &Seen<'_>, alarming: bool) {
+        let at = seen.at;
+        // A clock that went back: what lies in the future began now.
+        for moment in [&mut self.pending, &mut self.firing, &mut self.alarming, &mut self.heard].into_iter().flatten() {
+            *moment = (*moment).min(at);
+        }
+        self.heard = Some(at);
+        self.window = self.window << 1 | u64::from(alarming);
+        self.filled = (self.filled + 1).min(64);
+        let mut alarming = alarming;
+        if let Some((x, y)) = rule.of {
+            let recent = if y >= 64 { self.window } else { self.window & ((1 << y) - 1) };
+            alarming = recent.count_ones() >= x;
+        }
+        if let Some(burn) = &rule.burn {
+            self.observe(seen.is_good(), at, burn);
+            alarming = self.burns(at, burn);
+        }
+        if let Some(change) = &rule.changed {
+            self.was = seen.text(change);
+        }
+        if alarming {
+            self.describe(rule, seen);
+            let since = *self.pending.get_or_insert(at);
+            self.alarming = Some(at);
+            if self.firing.is_none() && at.duration_since(since) >= length(rule.lasting) {
+                (self.firing, self.resolved) = (Some(at), None);
+            }
+            return;
+        }
+        self.pending = None;
+        if self.firing.is_some() && self.kept(rule, at).is_none() {
+            (self.firing, self.resolved) = (None, Some(at));
+        }
+    }
+
+    /// Since when it would be over, were it not kept firing.
+    fn kept(&self, rule: &Rule, now: Timestamp) -> Option<Timestamp> {
+        self.alarming.filter(|alarming| now.duration_since(*alarming) < length(rule.keep_firing_for))
+    }
+
+    fn describe(&mut self, rule: &Rule, seen: &Seen<'_>) {
+        (self.rule, self.system, self.id) = (rule.name.clone(), seen.system.to_owned(), seen.id.clone().into_owned());
+        (self.run, self.host) = (seen.run.to_owned(), seen.host.to_owned());
+        self.severity = Some(rule.severity.unwrap_or_else(|| by_status(seen.status)));
+        self.summary = rule.summary.clone().unwrap_or_else(|| seen.summary.to_owned());
+        self.hint = rule.hint.clone().or_else(|| seen.hint.map(str::to_owned));
+        self.value = seen.value_shown();
+        self.threshold = rule.when.as_ref().map(ToString::to_string).or_else(|| seen.threshold_shown());
+        self.labels = seen.labels();
+        self.evidence = seen.evidence();
+    }
+}
+
+fn by_status(status: Status) -> Severity {
+    match status {
+        Status::Crit => Severity::Critical,
+        Status::Unknown => Severity::Medium,
+        _ => Severity::Low,
+    }
+}
+
+fn patterns(rule: &Rule) -> String {
+    rule.ids.iter().map(glob::Pattern::as_str).collect::<Vec<_>>().join(",")
+}
+
+fn condition(rule: &Rule) -> String {
+    match rule.of {
+        Some((x, y)) => format!("{x} times of {y}"),
+        None => format!("for {}", humantime::format_duration(rule.lasting)),
+    }
+}
+
+/// A limit; those that no clock reaches are as good as for ever.
+fn length(limit: Duration) -> SignedDuration {
+    SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX)
+}
+
+fn told(since: SignedDuration) -> String {
+    let whole = Duration::from_secs(since.as_secs().unsigned_abs());
+    humantime::format_duration(whole).to_string()
+}
+
+/// A number or word of a record, for expressions.
+fn scalar(scalar: &ml_common::record::Scalar) -> Value<'_> {
+    Value::of(scalar)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! What rules look at of a record.
+
+use super::scalar;
+use crate::rules::Change;
+use glob::Pattern;
+use jiff::Timestamp;
+use ml_common::Status;
+use ml_common::record::{Body, Map, Record, Scalar};
+use ml_watch::expr::Value;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// So many offending rows are told.
+const EVIDENCE: usize = 3;
+
+/// One observation.
+#[derive(Clone, Debug)]
+pub struct Seen<'a> {
+    /// The system.
+    pub system: &'a str,
+    /// The run.
+    pub run: &'a str,
+    /// The machine.
+    pub host: &'a str,
+    /// The tool.
+    pub tool: &'a str,
+    /// Of a check or step; `tool.ml-backup` is how that tool ended.
+    pub id: Cow<'a, str>,
+    /// When.
+    pub at: Timestamp,
+    /// The verdict.
+    pub status: Status,
+    /// One sentence.
+    pub summary: &'a str,
+    /// The remedy.
+    pub hint: Option<&'a str>,
+    /// What was seen.
+    pub number: Option<&'a Scalar>,
+    /// Its unit.
+    pub unit: Option<&'a str>,
+    /// The thresholds: warning, critical.
+    pub limits: [Option<&'a Scalar>; 2],
+    /// Further words and numbers.
+    pub maps: [Option<&'a Map>; 2],
+    /// Offending rows.
+    pub rows: &'a [String],
+}
+
+/// Reads the times of records; many come with the same.
+#[derive(Debug, Default)]
+pub struct Clock {
+    last: Option<(String, Timestamp)>,
+}
+
+impl Clock {
+    fn read(&mut self, text: &str) -> Option<Timestamp> {
+        if let Some((known, at)) = self.last.as_ref().filter(|(known, _)| known == text) {
+            debug_assert_eq!(known, text);
+            return Some(*at);
+        }
+        let at = text.parse().ok()?;
+        self.last = Some((text.to_owned(), at));
+        Some(at)
+    }
+}
+
+impl<'a> Seen<'a> {
+    /// What there is to judge in a record: a check, a step, or the end of a tool.
+    pub fn of(record: &'a Record, clock: &mut Clock) -> Option<Seen<'a>> {
+        let head = &record.head;
+        let seen = |id: Cow<'a, str>, at| Seen {
+            system: &head.system,
+            run: &head.run,
+            host: &head.host,
+            tool: &head.tool,
+            id,
+            at,
+            status: head.status,
+            summary: "",
+            hint: None,
+            number: None,
+            unit: None,
+            limits: [None, None],
+            maps: [None, None],
+            rows: &[],
+        };
+        Some(match &record.body {
+            Body::Check(check) => Seen {
+                summary: &check.summary,
+                hint: check.hint.as_deref(),
+                number: check.value.as_ref(),
+                unit: check.unit.as_deref(),
+                limits: [check.warn.as_ref(), check.crit.as_ref()],
+                maps: [Some(&check.metrics), Some(&check.labels)],
+                rows: &check.evidence,
+                ..seen(Cow::Borrowed(&check.id), clock.read(&head.ts)?)
+            },
+            Body::Step(step) => Seen {
+                summary: if step.summary.is_empty() { step.reason.as_deref().unwrap_or_default() } else { &step.summary },
+                hint: step.hint.as_deref(),
+                maps: [Some(&step.metrics), Some(&step.labels)],
+                ..seen(Cow::Borrowed(&step.id), clock.read(&head.ts)?)
+            },
+            Body::End(end) => {
+                // Having found something bad is no failure of the finder: what it found is judged by itself.
+                let status = if end.error_class.is_some() { Status::Crit } else { Status::Ok };
+                let planned = matches!(head.status, Status::Skipped | Status::Planned) && status == Status::Ok;
+                Seen {
+                    status: if planned { head.status } else { status },
+                    summary: &end.summary,
+                    hint: end.hint.as_deref(),
+                    maps: [Some(&end.metrics), Some(&end.labels)],
+                    ..seen(Cow::Owned(format!("tool.{}", head.tool)), clock.read(&head.ts)?)
+                }
+            }
+            Body::Start(_) | Body::Alert(_) | Body::Statement(_) => return None,
+        })
+    }
+
+    /// A name of an expression: `value`, `status`, `id`, `tool`, `host`, a metric or a label.
+    pub fn value(&self, name: &str) -> Option<Value<'a>> {
+        match name {
+            "value" => self.number.map(scalar),
+            "status" => Some(Value::Text(Cow::Borrowed(self.status.name()))),
+            "tool" => Some(Value::Text(Cow::Borrowed(self.tool))),
+            "host" => Some(Value::Text(Cow::Borrowed(self.host))),
+            "id" => Some(Value::Text(Cow::Owned(self.id.clone().into_owned()))),
+            other => self.maps.iter().flatten().find_map(|map| map.get(other)).map(scalar),
+        }
+    }
+
+    /// What is not to change, as text.
+    pub fn text(&self, change: &Change) -> Option<String> {
+        match change {
+            Change::Value => self.number.map(ToString::to_string),
+            Change::Named(name) => self.value(name).map(|value| value.to_string()),
+        }
+    }
+
+    /// Whether it has these labels.
+    pub fn has_labels(&self, wanted: &BTreeMap<String, Pattern>) -> bool {
+        wanted.iter().all(|(name, pattern)| self.value(name).is_some_and(|is| pattern.matches(&is.to_string())))
+    }
+
+    /// Whether it counts as good in an error budget.
+    pub fn is_good(&self) -> bool {
+        !self.status.is_bad()
+    }
+
+    /// Value with unit.
+    pub fn value_shown(&self) -> Option<String> {
+        let unit = self.unit.map(|unit| if unit == "%" { "%".to_owned() } else { format!(" {unit}") });
+        self.number.map(|value| format!("{value}{}", unit.unwrap_or_default()))
+    }
+
+    /// The threshold that it crossed.
+    pub fn threshold_shown(&self) -> Option<String> {
+        let [warn, crit] = self.limits;
+        if self.status == Status::Crit { crit.or(warn) } else { warn }.map(ToString::to_string)
+    }
+
+    /// Its labels, as texts.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        self.maps[1].into_iter().flatten().map(|(name, value)| (name.clone(), value.to_string())).collect()
+    }
+
+    /// The first offending rows.
+    pub fn evidence(&self) -> Vec<String> {
+        self.rows.iter().take(EVIDENCE).cloned().collect()
+    }
+}

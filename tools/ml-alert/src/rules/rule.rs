@@ -1,0 +1,202 @@
+//! One rule.
+
+use super::{Pace, SEVERITIES};
+use crate::notification::Severity;
+use crate::sinks::Sink;
+use glob::Pattern;
+use ml_common::Status;
+use ml_watch::conf::Table;
+use ml_watch::expr::Expr;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const STATUSES: [(&str, Status); 6] = [
+    ("ok", Status::Ok),
+    ("warn", Status::Warn),
+    ("crit", Status::Crit),
+    ("unknown", Status::Unknown),
+    ("skipped", Status::Skipped),
+    ("planned", Status::Planned),
+];
+
+/// How fast an error budget burns: over two windows, so that it is neither a hiccup nor long over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Burn {
+    /// Per cent that have to be good: 99.9.
+    pub target: f64,
+    /// So many times the rate that would use up the budget exactly.
+    pub factor: f64,
+    /// The long window.
+    pub long: Duration,
+    /// The short one.
+    pub short: Duration,
+    /// Fewer observations in the long window say nothing.
+    pub samples: u64,
+}
+
+/// What is not to change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The value.
+    Value,
+    /// A label or metric.
+    Named(String),
+}
+
+/// What is alarming, and how.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its name: Alertmanager's `alertname`.
+    pub name: String,
+    /// The system of the profile that it stands in; `None`: of all.
+    pub system: Option<String>,
+    /// Ids of checks and steps; `tool.NAME` is how a tool ended.
+    pub ids: Vec<Pattern>,
+    /// The tool that tells it.
+    pub tool: Option<Pattern>,
+    /// Labels that have to match.
+    pub labels: BTreeMap<String, Pattern>,
+    /// Statuses that are alarming, where there is no `when`.
+    pub status: Vec<Status>,
+    /// What is alarming.
+    pub when: Option<Expr>,
+    /// What ends it, where that is more than no longer being alarming.
+    pub resolve_when: Option<Expr>,
+    /// It has to last so long.
+    pub lasting: Duration,
+    /// So many of the last so many.
+    pub of: Option<(u32, u32)>,
+    /// It goes on so long after it was last so.
+    pub keep_firing_for: Duration,
+    /// Nothing was heard for so long.
+    pub absent_for: Option<Duration>,
+    /// Something is not what it was.
+    pub changed: Option<Change>,
+    /// An error budget burns.
+    pub burn: Option<Burn>,
+    /// How bad it is; by the status where it is not said.
+    pub severity: Option<Severity>,
+    /// Told together: `system`, `rule`, `id`, `host`, `severity` or names of labels.
+    pub group_by: Vec<String>,
+    /// Not told while one of these fires in the same system, and where that is written.
+    pub inhibited_by: Vec<(String, usize)>,
+    /// Where it goes; everywhere when empty.
+    pub sinks: Vec<String>,
+    /// The kind of incident, for the contacts.
+    pub incident: Option<String>,
+    /// In place of the record's own summary.
+    pub summary: Option<String>,
+    /// In place of the record's own hint.
+    pub hint: Option<String>,
+    /// How often it is told.
+    pub repeat_interval: Option<Duration>,
+}
+
+impl Rule {
+    /// Reads `[[rule]]`.
+    pub(super) fn read(table: &Table<'_>, sinks: &BTreeMap<String, Sink>) -> Option<Rule> {
+        let file = table.file();
+        let name = table.required("name", table.text("name"));
+        let pattern = |text: &ml_watch::conf::Spot<String>| match Pattern::new(text) {
+            Ok(pattern) => Some(pattern),
+            Err(error) => {
+                file.mistake(text.at, format!("'{}' is no pattern: {error}", text.value), "write an id, with * for any part of it");
+                None
+            }
+        };
+        let ids = table.required("id", table.texts("id")).unwrap_or_default();
+        let ids: Vec<Pattern> = ids.iter().filter_map(pattern).collect();
+        let tool = table.text("tool").as_ref().and_then(pattern);
+        let labels = table.pairs("labels").unwrap_or_default();
+        let labels = labels.iter().filter_map(|(name, text)| Some((name.value.clone(), pattern(text)?))).collect();
+        let mut status = Vec::new();
+        for text in table.texts("status").unwrap_or_default() {
+            match STATUSES.iter().find(|(word, _)| *word == text.value) {
+                Some((_, of)) => status.push(*of),
+                None => file.mistake(
+                    text.at,
+                    format!("there is no status {}", text.value),
+                    ml_watch::near::hint(&text, STATUSES.iter().map(|(word, _)| *word)),
+                ),
+            }
+        }
+        if status.is_empty() {
+            status = vec![Status::Warn, Status::Crit, Status::Unknown];
+        }
+        let condition = |key: &str| {
+            let expr = table.expr(key)?;
+            if !expr.is_condition() {
+                file.mistake(expr.at, format!("{key} is no condition"), "compare with something: value > 80");
+            }
+            Some(expr.value)
+        };
+        let seconds = |key: &str| table.duration(key).map(|spot| spot.value);
+        let of = table.text("of").and_then(|text| {
+            let read = text.split_once(" of ").and_then(|(x, y)| Some((x.trim().parse().ok()?, y.trim().parse().ok()?)));
+            let good = read.filter(|(x, y): &(u32, u32)| *x >= 1 && x <= y && *y <= 64);
+            if good.is_none() {
+                file.mistake(text.at, format!("of is '{}'", text.value), "write \"3 of 5\", of at most 64");
+            }
+            good
+        });
+        let changed = table.text("changed").map(|name| match name.as_str() {
+            "value" => Change::Value,
+            other => Change::Named(other.to_owned()),
+        });
+        let burn = table.table("burn").and_then(|burn| {
+            let number = |key: &str| burn.required(key, burn.number(key)).map(|spot| spot.value);
+            let long = |key: &str| burn.required(key, burn.duration(key)).map(|spot| spot.value);
+            let samples = burn.count("samples").map_or(10, |spot| spot.value);
+            Some(Burn { target: number("target")?, factor: number("factor")?, long: long("long")?, short: long("short")?, samples })
+        });
+        let severity = table.word("severity", &SEVERITIES.map(|(word, _)| word));
+        let severity = severity.and_then(|word| SEVERITIES.iter().find(|(known, _)| *known == word.value).map(|(_, of)| *of));
+        let named = |key: &str| table.texts(key).unwrap_or_default();
+        for sink in named("sinks").iter().filter(|sink| !sinks.contains_key(&sink.value)) {
+            let hint = ml_watch::near::hint(sink, sinks.keys().map(String::as_str));
+            file.mistake(sink.at, format!("there is no sink {}", sink.value), hint);
+        }
+        let group_by = named("group_by").into_iter().map(|spot| spot.value).collect::<Vec<_>>();
+        Some(Rule {
+            name: name?.value,
+            system: None,
+            ids,
+            tool,
+            labels,
+            status,
+            when: condition("when"),
+            resolve_when: condition("resolve_when"),
+            lasting: seconds("for").unwrap_or_default(),
+            of,
+            keep_firing_for: seconds("keep_firing_for").unwrap_or_default(),
+            absent_for: seconds("absent_for"),
+            changed,
+            burn,
+            severity,
+            group_by: if table.has("group_by") { group_by } else { vec!["system".into()] },
+            inhibited_by: named("inhibited_by").into_iter().map(|spot| (spot.value, spot.at)).collect(),
+            sinks: named("sinks").into_iter().map(|spot| spot.value).collect(),
+            incident: table.text("incident").map(|spot| spot.value),
+            summary: table.text("summary").map(|spot| spot.value),
+            hint: table.text("hint").map(|spot| spot.value),
+            repeat_interval: seconds("repeat_interval"),
+        })
+    }
+
+    /// Whether it is about records of this id, tool and system.
+    pub fn is_about(&self, system: &str, tool: &str, id: &str) -> bool {
+        self.system.as_deref().is_none_or(|own| own == system)
+            && self.ids.iter().any(|pattern| pattern.matches(id))
+            && self.tool.as_ref().is_none_or(|pattern| pattern.matches(tool))
+    }
+
+    /// When its groups are told.
+    pub fn pace(&self, usual: Pace) -> Pace {
+        Pace { repeat_interval: self.repeat_interval.unwrap_or(usual.repeat_interval), ..usual }
+    }
+
+    /// Whether it has to remember what was well, too.
+    pub fn remembers(&self) -> bool {
+        self.of.is_some() || self.changed.is_some() || self.burn.is_some()
+    }
+}

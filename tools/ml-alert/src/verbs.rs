@@ -1,0 +1,285 @@
+//! What else ml-alert does: replaying a history under other rules, explaining, silencing, listing, testing a sink, checking the rules.
+
+use crate::cli::{Cli, Explain, Replay, SilenceArgs, Test};
+use crate::deliver;
+use crate::engine::state::{Silence, State, VERSION};
+use crate::engine::{Engine, Place};
+use crate::notification::{Item, Notification, Severity, Why};
+use crate::rules::Rules;
+use crate::work::{rule_files, state_path};
+use jiff::{SignedDuration, Timestamp};
+use ml_common::people::counted;
+use ml_common::reader::{Item as Read, Reader};
+use ml_common::record::{Alert, AlertState, Fate, Step, timestamp};
+use ml_common::{Class, Done, Failure, OrFail, Result, Stage, Status};
+use ml_watch::state::StateFile;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// In a history, so much time without a record lets what is due go out in between.
+const STEP: SignedDuration = SignedDuration::from_secs(10);
+
+/// Plays a history through rules, and through others to see the difference.
+///
+/// # Errors
+/// Class Config for the rules, Usage when the history cannot be read.
+pub fn replay(cli: &Cli, args: &Replay, stage: &Stage) -> Result<Done> {
+    let files = if args.rules.is_empty() { rule_files(cli, stage)? } else { args.rules.clone() };
+    let new = played(&files, &args.history, stage)?;
+    if args.against.is_empty() {
+        for told in &new {
+            tell(stage, told, Status::Ok, "would be sent");
+        }
+        return Ok(Done::ok(format!("{} would have been sent", counted(new.len(), "notification"))).metric("notifications", new.len()));
+    }
+    let old = played(&args.against, &args.history, stage)?;
+    let index = |of: &[Notification]| of.iter().map(|told| (name(told), told.clone())).collect::<BTreeMap<_, _>>();
+    let (before, after) = (index(&old), index(&new));
+    for (_, told) in after.iter().filter(|(name, _)| !before.contains_key(*name)) {
+        tell(stage, told, Status::Ok, "only with the new rules");
+    }
+    for (_, told) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
+        tell(stage, told, Status::Skipped, "only with the old rules");
+    }
+    let (more, fewer) =
+        (after.keys().filter(|name| !before.contains_key(*name)).count(), before.keys().filter(|name| !after.contains_key(*name)).count());
+    let summary =
+        format!("{} with the new rules, {} with the old; {more} only with the new, {fewer} only with the old", new.len(), old.len());
+    Ok(Done::ok(summary).metric("new", new.len()).metric("old", old.len()).metric("added", more).metric("removed", fewer))
+}
+
+/// What makes two notifications of two histories the same.
+fn name(told: &Notification) -> (String, String, String) {
+    (told.at.clone(), told.sink.clone(), format!("{:?} {}", told.why, told.title))
+}
+
+fn tell(stage: &Stage, told: &Notification, status: Status, reason: &str) {
+    let alert = Alert {
+        id: told.group.clone(),
+        state: if told.why == Why::Resolved { AlertState::Resolved } else { AlertState::Firing },
+        severity: told.severity.name().into(),
+        sink: told.sink.clone(),
+        fate: Fate::Suppressed,
+        reason: Some(format!("{reason} ({:?}, {})", told.why, told.at).to_lowercase()),
+        summary: told.title.clone(),
+        ..Alert::default()
+    };
+    stage.alert(status, alert);
+}
+
+fn played(rules: &[PathBuf], history: &[PathBuf], stage: &Stage) -> Result<Vec<Notification>> {
+    let rules = Arc::new(Rules::read(rules, &stage.settings)?);
+    let mut engine = Engine::new(rules, State::default());
+    let (mut made, mut last): (Vec<Notification>, Option<Timestamp>) = (Vec::new(), None);
+    let mut play = |input: Box<dyn std::io::Read>| -> Result<()> {
+        for item in Reader::new(input) {
+            stage.cancel.check()?;
+            let Read::Record { record, .. } = item else { continue };
+            engine.record(&record);
+            let Some(now) = engine.state.now else { continue };
+            // In watches, time goes on between the records.
+            if last.is_none_or(|last| now.duration_since(last).abs() >= STEP) {
+                if last.is_some() {
+                    engine.tick(now);
+                    made.extend(engine.due(now, false, &Place::default()));
+                    engine.state.outbox.clear();
+                }
+                last = Some(now);
+            }
+        }
+        Ok(())
+    };
+    if history.is_empty() {
+        play(Box::new(std::io::stdin()))?;
+    }
+    for path in history {
+        play(Box::new(File::open(path).or_fail(Class::Usage, || format!("cannot read {}", path.display()))?))?;
+    }
+    if let Some(now) = engine.state.now {
+        engine.tick(now);
+        made.extend(engine.due(now, true, &Place::default()));
+    }
+    Ok(made)
+}
+
+/// Says why something was told or was not.
+///
+/// # Errors
+/// Class Usage when nothing is known of it.
+pub fn explain(args: &Explain, stage: &Stage) -> Result<Done> {
+    let file = StateFile::<State>::look(&state_path(stage), VERSION)?;
+    let state = &file.value;
+    let about = |text: &str| text.split([' ', '\t']).any(|word| word == args.id) || text == args.id;
+    let mut told = 0;
+    let mut say = |id: String, at: Option<Timestamp>, summary: String| {
+        told += 1;
+        let reason = at.map(timestamp);
+        stage.step(Status::Ok, Step { id, summary, reason, ..Step::default() });
+    };
+    for (name, alert) in state.alerts.iter().filter(|(name, alert)| about(name) || alert.id == args.id) {
+        let now = match (alert.firing, alert.pending, alert.resolved) {
+            (Some(at), ..) => format!("fires since {}", timestamp(at)),
+            (None, Some(at), _) => format!("alarming since {}, not for long enough yet", timestamp(at)),
+            (None, None, Some(at)) => format!("over since {}, and not everybody knows", timestamp(at)),
+            _ => "well".to_owned(),
+        };
+        say(format!("alert.{}", alert.id), alert.heard, format!("{name}: {now}; {}", alert.summary));
+        for (key, group) in state.groups.iter().filter(|(_, group)| group.told.contains(name)) {
+            let when = group.at.map(timestamp).unwrap_or_default();
+            say("group".into(), group.at, format!("{} knows of it since {when}", key.replace('\t', "/")));
+        }
+        if let Some(silence) = state.now.and_then(|now| state.silence(alert, now)) {
+            say("silence".into(), None, format!("silenced until {} by {}: {}", timestamp(silence.until), silence.author, silence.reason));
+        }
+    }
+    for line in state.log.iter().filter(|line| about(&line.of) || line.said.contains(&args.id)) {
+        say("decision".into(), Some(line.at), format!("{} {}: {}", timestamp(line.at), line.of.replace('\t', "/"), line.said));
+    }
+    for entry in state.outbox.iter().filter(|entry| entry.notification.items.iter().any(|item| item.id == args.id || item.rule == args.id))
+    {
+        let next = entry.not_before.map_or_else(|| "the next call".to_owned(), timestamp);
+        let why = entry.reason.as_deref().unwrap_or("not tried yet");
+        say("outbox".into(), None, format!("waits for {}: {why}; next attempt: {next}", entry.notification.sink));
+    }
+    if told == 0 {
+        return Err(Failure::new(Class::Usage, format!("nothing is known of {}", args.id)).hint("ml-alert list shows what there is"));
+    }
+    Ok(Done::ok(counted(told, "line")))
+}
+
+/// What fires, what is silenced, what waits.
+///
+/// # Errors
+/// Class Config when the state cannot be read.
+pub fn list(stage: &Stage) -> Result<Done> {
+    let file = StateFile::<State>::look(&state_path(stage), VERSION)?;
+    let state = &file.value;
+    for (name, alert) in state.alerts.iter().filter(|(_, alert)| alert.firing.is_some() || alert.pending.is_some()) {
+        let fires = alert.firing.is_some();
+        let since = alert.firing.or(alert.pending).map(timestamp).unwrap_or_default();
+        let summary = format!("{name}: {} since {since}; {}", if fires { "fires" } else { "alarming" }, alert.summary);
+        stage.step(Status::Ok, Step { id: format!("alert.{}", alert.id), summary, hint: alert.hint.clone(), ..Step::default() });
+    }
+    for silence in &state.silences {
+        let summary = format!("{} until {} by {}: {}", silence.pattern, timestamp(silence.until), silence.author, silence.reason);
+        stage.step(Status::Ok, Step { id: format!("silence.{}", silence.id), summary, ..Step::default() });
+    }
+    for entry in &state.outbox {
+        let how = if entry.refused { "refused" } else { "waits" };
+        let summary = format!(
+            "{} for {}: {}; {}",
+            how,
+            entry.notification.sink,
+            entry.notification.title,
+            entry.reason.as_deref().unwrap_or("not tried yet")
+        );
+        stage.step(Status::Ok, Step { id: format!("outbox.{}", entry.notification.key), summary, ..Step::default() });
+    }
+    let firing = state.alerts.values().filter(|alert| alert.firing.is_some()).count();
+    Ok(Done::ok(format!("{firing} firing, {}, {} in the outbox", counted(state.silences.len(), "silence"), state.outbox.len())))
+}
+
+/// Silences something for a while, or ends a silence.
+///
+/// # Errors
+/// Class Usage for a malformed pattern or an unknown number, Locked while another run is at work.
+pub fn silence(args: &SilenceArgs, stage: &Stage) -> Result<Done> {
+    let path = state_path(stage);
+    let mut file: StateFile<State> = if stage.dry_run { StateFile::look(&path, VERSION)? } else { StateFile::open(&path, VERSION)? };
+    let now = Timestamp::now();
+    let state = &mut file.value;
+    state.silences.retain(|silence| silence.until > now);
+    if let Some(number) = args.expire {
+        let before = state.silences.len();
+        state.silences.retain(|silence| silence.id != number);
+        if state.silences.len() == before {
+            return Err(Failure::new(Class::Usage, format!("there is no silence {number}")).hint("ml-alert list shows them"));
+        }
+        file.save()?;
+        return Ok(Done::ok(format!("silence {number} is over")));
+    }
+    let Some(pattern) = args.pattern.clone() else {
+        return Err(Failure::new(Class::Usage, "nothing is named to be silenced").hint("name an id or a rule, with * for any part of it"));
+    };
+    glob::Pattern::new(&pattern).map_err(|error| {
+        Failure::new(Class::Usage, format!("'{pattern}' is no pattern: {error}")).hint("write an id or a rule, with * for any part of it")
+    })?;
+    let until = SignedDuration::try_from(args.lasting).ok().and_then(|lasting| now.checked_add(lasting).ok());
+    let until = until.ok_or_else(|| Failure::new(Class::Usage, "that is too long").hint("give an end within this millennium"))?;
+    let id = state.silences.iter().map(|silence| silence.id).max().unwrap_or_default() + 1;
+    let author = args.author.clone().or_else(|| stage.env("USER")).unwrap_or_else(|| "nobody".into());
+    state.silences.push(Silence { id, pattern: pattern.clone(), from: now, until, author, reason: args.reason.clone() });
+    file.save()?;
+    Ok(Done::ok(format!("{pattern} is silenced until {}; to end it: ml-alert silence --expire {id}", timestamp(until))))
+}
+
+/// Sends a test alert through one sink.
+///
+/// # Errors
+/// Class Usage when there is no such sink, Network when it could not be delivered.
+pub fn test(cli: &Cli, args: &Test, stage: &Stage) -> Result<Done> {
+    let rules = Rules::read(&rule_files(cli, stage)?, &stage.settings)?;
+    let Some(sink) = rules.sinks.get(&args.sink) else {
+        let hint = ml_watch::near::hint(&args.sink, rules.sinks.keys().map(String::as_str));
+        return Err(Failure::new(Class::Usage, format!("there is no sink {}", args.sink)).hint(hint));
+    };
+    let now = Timestamp::now();
+    let told = Notification {
+        key: format!("test-{}", timestamp(now)),
+        group: "test".into(),
+        sink: args.sink.clone(),
+        why: Why::Test,
+        severity: Severity::Low,
+        system: stage.system.clone(),
+        run: stage.run.clone(),
+        host: stage.host().to_owned(),
+        at: timestamp(now),
+        title: format!("{}: test alert of ml-alert, nothing is wrong", stage.system),
+        items: vec![Item {
+            alert: "TestAlert".into(),
+            rule: "TestAlert".into(),
+            id: "test".into(),
+            severity: Some(Severity::Low),
+            summary: "test alert for operational verification".into(),
+            since: timestamp(now),
+            ..Item::default()
+        }],
+        more: 0,
+        log: None,
+        look_again: None,
+        contact: None,
+        respond_within: None,
+    };
+    if stage.dry_run {
+        let payload = sink.request(&told, false).map_or_else(|| serde_json::json!(told), |request| request.body);
+        let alert = Alert {
+            fate: Fate::Suppressed,
+            reason: Some("dry run".into()),
+            payload: Some(payload.to_string()),
+            ..deliver::alert(&rules, &told)
+        };
+        stage.alert(Status::Planned, alert);
+        return Ok(Done { status: Some(Status::Planned), ..Done::ok(format!("would send a test alert to {}", sink.shown())) });
+    }
+    deliver::once(stage, sink, &told)?;
+    deliver::tell(stage, &rules, &told, Fate::Sent, None, None);
+    Ok(Done::ok(format!("a test alert was sent to {}", sink.shown())))
+}
+
+/// Reads the rules and tells every mistake.
+///
+/// # Errors
+/// Class Config.
+pub fn check_config(cli: &Cli, stage: &Stage) -> Result<Done> {
+    let files = rule_files(cli, stage)?;
+    if files.is_empty() {
+        return Err(
+            Failure::new(Class::Config, "there are no rules to look at").hint("name a file with --rules, or set ALERT_RULES or PROFILE")
+        );
+    }
+    let rules = Rules::read(&files, &stage.settings)?;
+    let shown: Vec<String> = files.iter().map(|path: &PathBuf| Path::new(path).display().to_string()).collect();
+    Ok(Done::ok(format!("{} are fine: {}, {}", shown.join(", "), counted(rules.rules.len(), "rule"), counted(rules.sinks.len(), "sink"))))
+}
