@@ -64,6 +64,7 @@ struct LaneState {
 /// What a lane is making.
 struct Busy {
     entry: usize,
+    beat: u64,
     began: Instant,
     /// Since when it is told as late.
     late: Option<Instant>,
@@ -178,8 +179,11 @@ impl Schedule {
     /// Hands out what can be made, and tells what cannot; whether anything was told.
     fn hand_out(&mut self, judge: &mut dyn Judge) -> bool {
         let mut told = false;
-        for place in 0..self.entries.len() {
-            let Some(beat) = self.entries[place].pending else { continue };
+        let pending = self.entries.iter().enumerate().filter_map(|(place, entry)| Some((entry.pending?, place)));
+        let mut pending: Vec<(u64, usize)> = pending.collect();
+        // The oldest beat first: where a lane takes longer than a beat, the first checks must not keep the last ones from their turn.
+        pending.sort_unstable();
+        for (beat, place) in pending {
             if let Some(finding) = self.refuse_or_give(place, beat) {
                 self.tell(place, finding, None, judge);
                 told = true;
@@ -200,7 +204,8 @@ impl Schedule {
         }
         for id in &entry.planned.needs {
             let Some(&need) = self.places.get(id) else { continue };
-            if self.entries[need].pending.is_some() || self.is_at_work(need) {
+            // What it needs may be waiting for the next beat already; then the last verdict counts.
+            if self.entries[need].pending.is_some_and(|other| other <= beat) || self.is_at_work(need, beat) {
                 return None;
             }
             if !matches!(self.entries[need].last, Some(Status::Ok | Status::Warn)) {
@@ -225,14 +230,14 @@ impl Schedule {
             lane.lost = Some(id);
             return Some(Finding::broken());
         }
-        lane.busy = Some(Busy { entry: place, began, late: None });
+        lane.busy = Some(Busy { entry: place, beat, began, late: None });
         self.entries[place].pending = None;
         None
     }
 
-    fn is_at_work(&self, place: usize) -> bool {
+    fn is_at_work(&self, place: usize, beat: u64) -> bool {
         let lane = &self.lanes[self.entries[place].lane];
-        lane.busy.as_ref().is_some_and(|busy| busy.entry == place && busy.late.is_none())
+        lane.busy.as_ref().is_some_and(|busy| busy.entry == place && busy.beat <= beat && busy.late.is_none())
     }
 
     /// A lane has made a check.

@@ -207,3 +207,30 @@ fn a_watch_ends_when_its_time_is_over() {
     Schedule::start(vec![lane]).run(Some(watch), &Cancel::default(), &mut told).unwrap();
     assert!(told.all.len() >= 2, "{:?}", told.all);
 }
+
+/// Takes longer for its checks than a beat is.
+struct Slow;
+
+impl Worker for Slow {
+    fn make(&mut self, _: &Job) -> Outcome {
+        std::thread::sleep(Duration::from_millis(8));
+        Outcome::Judged(Finding::ok(""))
+    }
+}
+
+#[test]
+fn the_last_check_of_a_slow_lane_gets_its_turn() {
+    let (lane, _keep) = counting("a", 0, LONG);
+    let planned = |id: &str, needs: &[&str]| {
+        let needs = needs.iter().map(|id| (*id).into()).collect();
+        Planned { id: id.into(), needs, ..lane.checks[0].clone() }
+    };
+    let checks = vec![planned("a", &[]), planned("b", &["a"]), planned("c", &["a"]), planned("d", &["b"])];
+    let lane = Lane::new(checks, Box::new(Slow), Abort::default());
+    let mut told = Told { enough: 24, ..Told::default() };
+    Schedule::start(vec![lane]).run(Some(Watch { every: Duration::from_millis(10), until: None }), &Cancel::default(), &mut told).unwrap();
+    for id in ["a", "b", "c", "d"] {
+        let count = told.all.iter().filter(|line| line.starts_with(id)).count();
+        assert!((5..=7).contains(&count), "{id}: {:?}", told.all);
+    }
+}
