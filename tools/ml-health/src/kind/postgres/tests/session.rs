@@ -39,6 +39,7 @@ fn what_refuses_once_is_asked_once_a_tick() {
 fn a_statement_ends_with_its_look() {
     let db = Cluster::shared().database("limit");
     let mut probing = monitor(&db);
+    seen(&mut probing, "connect", &[]);
     probing.limit = Duration::from_millis(200);
     let slow = failed(probing.take("query", &[("sql", text("SELECT pg_sleep(60)"))]));
     assert!(slow.message.contains("57014"), "{slow:?}");

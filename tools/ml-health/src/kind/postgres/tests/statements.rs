@@ -19,23 +19,26 @@ fn statements_are_told_by_what_they_took_since_the_last_run() {
     assert!(matches!(&unseen, Unseen::Absent(why) if why.contains("CREATE EXTENSION")), "{unseen:?}");
     db.superuser().batch_execute("CREATE SCHEMA ext; CREATE EXTENSION pg_stat_statements SCHEMA ext").unwrap();
     db.superuser().batch_execute("GRANT USAGE ON SCHEMA ext TO PUBLIC").unwrap();
-    run(&db, "SELECT pg_sleep(0.03), 'first secret'", 4);
+    run(&db, "SELECT pg_sleep(0.3), 'first secret'", 3);
     let calls = ("calls", Arg::Number(2.0));
     let first = seen(&mut probing, "slow-statements", std::slice::from_ref(&calls));
-    assert!(number(&first, "slowest_ms") >= 30.0 && number(&first, "mean_ms") >= 30.0 && number(&first, "share") > 50.0, "{first:?}");
+    assert!(number(&first, "slowest_ms") >= 300.0 && number(&first, "mean_ms") >= 300.0 && number(&first, "share") > 50.0, "{first:?}");
     assert!(first.hidden.is_none() && first.rows[0].contains("role ml, database "), "{first:?}");
     assert!(!first.rows.iter().any(|row| row.contains("pg_sleep")), "texts only when asked for");
     // Nothing slow since; what was before counts no more, except in the average of all.
     run(&db, "SELECT 1", 5);
     let second = seen(&mut probing, "slow-statements", std::slice::from_ref(&calls));
-    assert!(number(&second, "slowest_ms") < 30.0 && number(&second, "mean_ms") >= 30.0 && number(&second, "time_ms") < 120.0, "{second:?}");
+    assert!(
+        number(&second, "slowest_ms") < 300.0 && number(&second, "mean_ms") >= 300.0 && number(&second, "time_ms") < 900.0,
+        "{second:?}"
+    );
     run(&db, "SELECT pg_sleep(0.05), 'second secret'", 1);
     let text = [("text", Arg::Switch(true)), calls];
     seen(&mut probing, "slow-statements", &text);
     run(&db, "SELECT pg_sleep(0.05), 'third secret'", 1);
     let third = seen(&mut probing, "slow-statements", &text);
     assert!(
-        third.rows[0].contains(": 1 call, 5") && number(&third, "time_ms") < 1000.0 && third.rows[0].ends_with(": SELECT pg_sleep($1), $2"),
+        third.rows[0].contains(": 1 call, ") && number(&third, "time_ms") < 900.0 && third.rows[0].ends_with(": SELECT pg_sleep($1), $2"),
         "{third:?}"
     );
     assert!(!format!("{third:?}").contains("secret"));
