@@ -10,23 +10,7 @@ use std::path::{Path, PathBuf};
 pub const CHECK_TABLES: &[&str] = &["profile", "vars", "probe", "check", "advice"];
 
 /// Tables of a profile that ml-alert reads.
-pub const RULE_TABLES: &[&str] = &[
-    "alerts",
-    "rule",
-    "severity",
-    "contact",
-    "sink",
-    "route",
-    "group",
-    "quiet",
-    "silence",
-    "inhibit",
-    "escalation",
-    "absence",
-    "burn",
-    "deadman",
-    "expect",
-];
+pub const RULE_TABLES: &[&str] = &["alerts", "rule", "severity", "contact", "sink", "quiet"];
 
 /// The file of a profile: `given` by a flag (a path starts at the working folder), else the setting PROFILE; a name is a file of config/profiles.
 ///
