@@ -90,7 +90,6 @@ fn healthy_degraded_critical_and_absent() {
     );
     critical.push(NO_HMAC);
     let seen = system.is("critical", &critical);
-    assert!(seen.told.join("\n").contains("value 84 %"), "value and threshold are told: {:?}", seen.told);
     assert_eq!(seen.check("health.ready")["labels"]["incident"], "System Down");
 
     system.set("BASE_URL", format!("http://127.0.0.1:{}", closed_port()));
@@ -163,4 +162,52 @@ fn requests_are_signed_where_hmac_is_on_and_refused_without() {
     system.is("open to everybody", &[("auth.refuses", "crit")]);
     system.service.set("/prove", Response::status(401));
     system.is("another key", &[("prove.signed", "crit")]);
+}
+
+#[test]
+fn severities_durations_contacts_and_escalation_are_the_manuals() {
+    let mut system = pxl();
+    let changed = |change: &dyn Fn(&mut Metrics)| {
+        let mut metrics = WELL;
+        change(&mut metrics);
+        metrics
+    };
+    let pool = |busy: u32| changed(&|metrics| (metrics.busy, metrics.total) = (busy, 100));
+    // Told at once, and after three minutes.
+    let cases = [
+        (changed(&|metrics| metrics.ratio = 92.0), "verification.ratio", "low", None),
+        (changed(&|metrics| metrics.ratio = 89.9), "verification.ratio", "high", Some("critical")),
+        (changed(&|metrics| metrics.ratio = 84.9), "verification.ratio", "critical", Some("critical")),
+        (changed(&|metrics| metrics.p95 = 300.0), "latency.p95", "low", None),
+        (changed(&|metrics| metrics.p95 = 300.1), "latency.p95", "", Some("medium")),
+        (changed(&|metrics| metrics.p95 = 500.1), "latency.p95", "high", None),
+        (changed(&|metrics| metrics.cache = 70.0), "cache.hit-rate", "low", None),
+        (changed(&|metrics| metrics.cache = 69.9), "cache.hit-rate", "medium", None),
+        (pool(90), "pool.utilization", "low", None),
+        (pool(91), "pool.utilization", "", Some("medium")),
+    ];
+    for (at, (metrics, id, now, then)) in cases.into_iter().enumerate() {
+        serve(&system, metrics);
+        system.forget_alerts();
+        let seen = system.look(&["--only", id]);
+        let (first, second) = (seen.told.join("\n"), system.later(&seen, 3).join("\n"));
+        let is = |told: &str, severity: &str| told.contains(&format!("\n{severity} {id}: "));
+        assert!(if now.is_empty() { !first.contains(id) } else { is(&first, now) }, "case {at}, at once: {first}");
+        assert!(then.map_or(second.is_empty(), |severity| is(&second, severity)), "case {at}, later: {second}");
+        assert!(first.is_empty() || first.contains("for Platform Engineer"), "{first}");
+    }
+
+    serve(&system, WELL);
+    let url = system.service.url("");
+    system.set("BASE_URL", format!("http://127.0.0.1:{}", closed_port()));
+    let down = system.look(&["--only", "health"]);
+    let told = down.told.join("\n");
+    assert!(told.contains("\ncritical health: ") && told.contains("for DevOps Lead; look within 5m"), "{told}");
+    let told = system.later(&down, 1).join("\n");
+    assert!(told.contains("escalated") && told.contains("for Senior Engineer"), "{told}");
+    let told = system.later(&down, 2).join("\n");
+    assert!(told.contains("for Engineering Manager"), "{told}");
+    system.set("BASE_URL", url);
+    let told = system.later(&system.look(&["--only", "health"]), 4).join("\n");
+    assert!(told.contains("resolved"), "who was told that it fires is told that it is over: {told}");
 }
