@@ -73,6 +73,11 @@ impl Response {
         self.headers.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// How long the server wants to be left alone (`Retry-After`: seconds or a date).
+    pub fn retry_after(&self, now: jiff::Timestamp) -> Option<Duration> {
+        retry::asked_pause(self.header("retry-after")?, now)
+    }
+
     /// The body as text; bytes that are not UTF-8 become U+FFFD.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
@@ -90,6 +95,15 @@ impl Response {
             Failure::new(Class::Network, format!("the body is not JSON: line {}, column {}", error.line(), error.column()))
         })
     }
+}
+
+/// A request without an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unanswered {
+    /// Why there is none.
+    pub failure: Failure,
+    /// The server may have got the request all the same.
+    pub maybe_received: bool,
 }
 
 /// A client. Connections are reused; cloning shares them.
@@ -184,6 +198,19 @@ impl Client {
     /// As [`Client::get`].
     pub fn post(&self, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Response> {
         self.send("POST", url, headers, body)
+    }
+
+    /// POST in one attempt, for callers who remember what they have sent: without an answer it is told whether the server may have it.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub fn post_once(&self, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Response, Unanswered> {
+        let never = |failure| Unanswered { failure, maybe_received: false };
+        let uri = parse(url).map_err(never)?;
+        self.once("POST", &uri, headers, body).map_err(|missed| {
+            let maybe_received = matches!(&missed, Missed::Ureq(error) if retry::may_have_arrived(error));
+            Unanswered { failure: self.failure(missed, "POST", url), maybe_received }
+        })
     }
 
     /// A request of any method, redirects followed by GET alone; only GET, HEAD, PUT and DELETE, which may arrive twice, are sent again when no

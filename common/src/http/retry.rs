@@ -21,17 +21,25 @@ pub(super) fn after_answer(response: &Response, attempt: u32, options: &Options,
 
 /// The pause before another attempt, or `None`. A request that may have arrived is repeated only when twice is as good as once.
 pub(super) fn after_error(error: &Error, method: &str, attempt: u32, options: &Options) -> Option<Duration> {
-    let never_sent = match error {
+    let lost = may_have_arrived(error);
+    (never_sent(error) || (lost && matches!(method, "GET" | "HEAD" | "PUT" | "DELETE"))).then(|| backoff(attempt, options))
+}
+
+fn never_sent(error: &Error) -> bool {
+    match error {
         Error::Timeout(Timeout::Resolve | Timeout::Connect) | Error::HostNotFound | Error::ConnectionFailed => true,
         Error::Io(io) => matches!(io.kind(), ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable),
         _ => false,
-    };
-    let lost = matches!(error, Error::Timeout(_) | Error::Io(_)) && tls(error).is_none();
-    (never_sent || (lost && matches!(method, "GET" | "HEAD" | "PUT" | "DELETE"))).then(|| backoff(attempt, options))
+    }
+}
+
+/// Whether the server may have the request although no answer came.
+pub(super) fn may_have_arrived(error: &Error) -> bool {
+    !never_sent(error) && matches!(error, Error::Timeout(_) | Error::Io(_) | Error::Protocol(_)) && tls(error).is_none()
 }
 
 /// `Retry-After`: seconds or an HTTP date.
-fn asked_pause(value: &str, now: Timestamp) -> Option<Duration> {
+pub(super) fn asked_pause(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok();

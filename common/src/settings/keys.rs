@@ -95,6 +95,12 @@ pub const KEYS: &[Key] = &[
         None,
         "File of rules and sinks (config/alerts.toml); a profile may have its own. Without any, a run is told in one message.",
     ),
+    key(
+        "ALERT_BUDGET_SECONDS",
+        Kind::Count,
+        Some("30"),
+        "Time that a run with rules spends on delivering at its end, pauses that services ask for included.",
+    ),
     key("ALERT_FORMAT", Kind::Text, Some("auto"), "Form of the message: `slack`, `discord`, or `auto` to tell by the webhook's host."),
     key(
         "NIGHT_DEADLINE",

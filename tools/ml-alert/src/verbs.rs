@@ -4,7 +4,7 @@ use crate::cli::{Cli, Explain, Replay, SilenceArgs, Test};
 use crate::deliver;
 use crate::engine::state::{Silence, State, VERSION};
 use crate::engine::{Engine, Place};
-use crate::notification::{Item, Notification, Severity, Why};
+use crate::notification::{Notification, Why};
 use crate::rules::Rules;
 use crate::work::{rule_files, state_path};
 use jiff::{SignedDuration, Timestamp};
@@ -139,7 +139,8 @@ pub fn explain(args: &Explain, stage: &Stage) -> Result<Done> {
     }
     for entry in state.outbox.iter().filter(|entry| entry.notification.items.iter().any(|item| item.id == args.id || item.rule == args.id))
     {
-        let next = entry.not_before.map_or_else(|| "the next call".to_owned(), timestamp);
+        let not_before = state.sinks.get(&entry.notification.sink).and_then(|sink| sink.not_before);
+        let next = not_before.map_or_else(|| "the next call".to_owned(), timestamp);
         let why = entry.reason.as_deref().unwrap_or("not tried yet");
         say("outbox".into(), None, format!("waits for {}: {why}; next attempt: {next}", entry.notification.sink));
     }
@@ -225,46 +226,12 @@ pub fn test(cli: &Cli, args: &Test, stage: &Stage) -> Result<Done> {
         let hint = ml_watch::near::hint(&args.sink, rules.sinks.keys().map(String::as_str));
         return Err(Failure::new(Class::Usage, format!("there is no sink {}", args.sink)).hint(hint));
     };
-    let now = Timestamp::now();
-    let told = Notification {
-        key: format!("test-{}", timestamp(now)),
-        group: "test".into(),
-        sink: args.sink.clone(),
-        why: Why::Test,
-        severity: Severity::Low,
-        system: stage.system.clone(),
-        run: stage.run.clone(),
-        host: stage.host().to_owned(),
-        at: timestamp(now),
-        title: format!("{}: test alert of ml-alert, nothing is wrong", stage.system),
-        items: vec![Item {
-            alert: "TestAlert".into(),
-            rule: "TestAlert".into(),
-            id: "test".into(),
-            severity: Some(Severity::Low),
-            summary: "test alert for operational verification".into(),
-            since: timestamp(now),
-            ..Item::default()
-        }],
-        more: 0,
-        log: None,
-        look_again: None,
-        contact: None,
-        respond_within: None,
-    };
+    let told = deliver::test_notification(stage, &args.sink);
     if stage.dry_run {
-        let payload = sink.request(&told, false).map_or_else(|| serde_json::json!(told), |request| request.body);
-        let alert = Alert {
-            fate: Fate::Suppressed,
-            reason: Some("dry run".into()),
-            payload: Some(payload.to_string()),
-            ..deliver::alert(&rules, &told)
-        };
-        stage.alert(Status::Planned, alert);
+        deliver::plan(stage, &rules.sinks, &told);
         return Ok(Done { status: Some(Status::Planned), ..Done::ok(format!("would send a test alert to {}", sink.shown())) });
     }
     deliver::once(stage, sink, &told)?;
-    deliver::tell(stage, &rules, &told, Fate::Sent, None, None);
     Ok(Done::ok(format!("a test alert was sent to {}", sink.shown())))
 }
 

@@ -4,14 +4,14 @@ use crate::cli::Cli;
 use crate::deliver::{self, Delivered};
 use crate::engine::state::{State, VERSION};
 use crate::engine::{Engine, Place, Seen};
-use crate::notification::Notification;
 use crate::rules::Rules;
+use crate::sinks::Ping;
 use jiff::{SignedDuration, Timestamp};
 use ml_common::exit::Exit;
 use ml_common::files::NewFile;
 use ml_common::people::counted;
 use ml_common::reader::{Item, Reader};
-use ml_common::record::{Alert, Body, Check, Fate, Record};
+use ml_common::record::{Body, Check, Record};
 use ml_common::{Class, Done, Failure, Result, Stage, Status};
 use ml_watch::conf;
 use ml_watch::state::StateFile;
@@ -60,6 +60,8 @@ pub struct Work {
     /// What is left for whoever holds the state.
     spool: Vec<String>,
     dispatched: Instant,
+    /// A record has come.
+    heard: bool,
 }
 
 impl Work {
@@ -81,7 +83,14 @@ impl Work {
             stage.check(Status::Warn, check);
         }
         let state = file.as_mut().map(|file| std::mem::take(&mut file.value)).unwrap_or_default();
-        Ok(Work { engine: Engine::new(Arc::clone(&rules), state), rules, file, spool: Vec::new(), dispatched: Instant::now() })
+        Ok(Work {
+            engine: Engine::new(Arc::clone(&rules), state),
+            rules,
+            file,
+            spool: Vec::new(),
+            dispatched: Instant::now(),
+            heard: false,
+        })
     }
 
     /// Takes a record.
@@ -95,6 +104,10 @@ impl Work {
             }
             return Ok(());
         }
+        if !self.heard && !stage.dry_run {
+            deliver::ping(stage, &self.rules.sinks, Ping::Start, &format!("run {} begins", stage.run));
+        }
+        self.heard = true;
         self.engine.record(record);
         if self.dispatched.elapsed() < BEAT || stage.dry_run {
             return Ok(());
@@ -132,6 +145,10 @@ impl Work {
         let waiting = deliver::waiting(&self.engine.state.outbox);
         if waiting > 0 {
             told.push(format!("{waiting} waiting"));
+        }
+        if self.heard && !stage.dry_run {
+            let complete = missing.is_empty() && stage.verdict.died().next().is_none();
+            deliver::ping(stage, &self.rules.sinks, Ping::at_end(complete, waiting == 0), &told.join(", "));
         }
         let mut done = Done { exit, status: (exit != Exit::OK).then_some(Status::Crit), ..Done::ok(told.join(", ")) };
         done = done.metric("sent", delivered.sent).metric("waiting", waiting).metric("firing", self.firing());
@@ -182,7 +199,7 @@ impl Work {
         self.engine.tick(now);
         let made = self.engine.due(now, last, &Place { host: stage.host(), log });
         if stage.dry_run {
-            made.iter().for_each(|told| self.plan(stage, told));
+            made.iter().for_each(|told| deliver::plan(stage, &self.rules.sinks, told));
             return Ok((made.len(), Delivered::default()));
         }
         let Some(file) = &mut self.file else { return Ok((made.len(), Delivered::default())) };
@@ -192,22 +209,9 @@ impl Work {
         for path in spooled.iter().filter(|_| kept.is_ok()) {
             let _ = std::fs::remove_file(path);
         }
-        let delivered = kept.and_then(|()| deliver::drain(stage, &self.rules, file, Timestamp::now()));
+        let delivered = kept.and_then(|()| deliver::outbox(stage, &self.rules.sinks, file, last));
         std::mem::swap(&mut file.value, &mut self.engine.state);
         delivered.map(|delivered| (made.len(), delivered))
-    }
-
-    /// Dry run: shows what would be sent.
-    fn plan(&self, stage: &Stage, told: &Notification) {
-        let request = self.rules.sinks.get(&told.sink).and_then(|sink| sink.request(told, false));
-        let payload = request.map_or_else(|| serde_json::json!(told), |request| request.body);
-        let alert = Alert {
-            fate: Fate::Suppressed,
-            reason: Some("dry run".into()),
-            payload: Some(payload.to_string()),
-            ..deliver::alert(&self.rules, told)
-        };
-        stage.alert(Status::Planned, alert);
     }
 
     /// Another run holds the state: it takes in what this one has seen.

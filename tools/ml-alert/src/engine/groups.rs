@@ -38,7 +38,7 @@ pub(super) fn due(rules: &Rules, state: &mut State, now: Timestamp, last: bool, 
             state.outbox.push(Entry {
                 notification: notification.clone(),
                 attempts: 0,
-                not_before: None,
+                first_tried: None,
                 reason: None,
                 in_flight: false,
                 refused: false,
@@ -107,7 +107,8 @@ fn gather<'a>(rules: &'a Rules, state: &mut State, now: Timestamp) -> BTreeMap<S
             }
             continue;
         }
-        let everywhere: Vec<String> = rules.sinks.keys().cloned().collect();
+        let everywhere: Vec<String> =
+            rules.sinks.values().filter(|sink| sink.takes_notifications()).map(|sink| sink.name.clone()).collect();
         for sink in if rule.sinks.is_empty() { &everywhere } else { &rule.sinks } {
             let members = groups.entry(key(sink, rule, alert)).or_default();
             members.sink.clone_from(sink);

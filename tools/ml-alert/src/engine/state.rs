@@ -1,5 +1,6 @@
 //! What is remembered between runs. Everything that has to do with time is a moment of a record.
 
+use crate::deliver::SinkState;
 use crate::notification::{Notification, Severity};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -26,8 +27,8 @@ pub struct State {
     pub silences: Vec<Silence>,
     /// Notifications that are not delivered yet.
     pub outbox: Vec<Entry>,
-    /// Until when a service has asked to be left alone.
-    pub not_before: BTreeMap<String, Timestamp>,
+    /// What is known of the receivers, by the sink's name.
+    pub sinks: BTreeMap<String, SinkState>,
     /// The latest decisions.
     pub log: VecDeque<Decision>,
     /// Notifications made so far: part of their keys.
@@ -126,11 +127,11 @@ pub struct Entry {
     pub notification: Notification,
     /// Attempts so far.
     pub attempts: u32,
-    /// Not before then.
-    pub not_before: Option<Timestamp>,
+    /// When it was tried first, by the clock of the machine.
+    pub first_tried: Option<Timestamp>,
     /// Why the last attempt failed.
     pub reason: Option<String>,
-    /// An attempt was begun of which nothing is known: whoever made it was killed.
+    /// An attempt was begun of which nothing is known (whoever made it was killed, or the line was cut): the receiver may have it.
     pub in_flight: bool,
     /// The service will never take it: it is kept to be looked at.
     pub refused: bool,

@@ -152,7 +152,7 @@ impl Rule {
         let severity = table.word("severity", &SEVERITIES.map(|(word, _)| word));
         let severity = severity.and_then(|word| SEVERITIES.iter().find(|(known, _)| *known == word.value).map(|(_, of)| *of));
         let named = |key: &str| table.texts(key).unwrap_or_default();
-        for sink in named("sinks").iter().filter(|sink| !sinks.contains_key(&sink.value)) {
+        for sink in named("sinks").iter().filter(|sink| !sinks.get(&sink.value).is_some_and(Sink::takes_notifications)) {
             let hint = ml_watch::near::hint(sink, sinks.keys().map(String::as_str));
             file.mistake(sink.at, format!("there is no sink {}", sink.value), hint);
         }
