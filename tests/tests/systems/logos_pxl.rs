@@ -208,6 +208,6 @@ fn severities_durations_contacts_and_escalation_are_the_manuals() {
     let told = system.later(&down, 2).join("\n");
     assert!(told.contains("for Engineering Manager"), "{told}");
     system.set("BASE_URL", url);
-    let told = system.later(&system.look(&["--only", "health"]), 4).join("\n");
+    let told = system.look(&["--only", "health"]).told.join("\n");
     assert!(told.contains("resolved"), "who was told that it fires is told that it is over: {told}");
 }
