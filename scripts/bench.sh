@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Measures what `make bench` names, one after the other, on a release build. docs/benchmarks.md says how to read it.
 #
-#   scripts/bench.sh [derive|backup|restore|health]    without a name everything
+#   scripts/bench.sh [derive|backup|restore|health|alert]    without a name everything
 #   BENCH_BACKUP_MB=1024         size of the database that is backed up
 #   BENCH_RESTORE_MB=1024        size of the databases that are restored
+#   BENCH_ALERT_RECORDS=1000000  records of the streams that ml-alert reads
 #   BENCH_LONG=1                 more rounds, for figures that are to be kept
 #
 # Nothing here fails for being slow, and nothing of it is part of `make test`.
@@ -31,7 +32,7 @@ install_stock() {
     install_quietly "${missing[@]}"
 }
 
-all=(derive backup restore health)
+all=(derive backup restore health alert)
 for name in "$@"; do
     case " ${all[*]} " in
         *" $name "*) ;;
