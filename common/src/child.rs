@@ -16,6 +16,9 @@ const KEPT_STDERR: usize = 16 * 1024;
 /// Time between asking a child to end and ending it.
 const POLITE: Duration = Duration::from_secs(5);
 
+/// The same for a child that has nothing to put in order.
+const CURT: Duration = Duration::from_millis(100);
+
 /// How a child ended and what it said on stderr (the last 16 KiB).
 #[derive(Debug)]
 pub struct Ended {
@@ -68,7 +71,20 @@ pub fn run_fed<T>(
     deadline: Option<Duration>,
     consume: impl FnOnce(&mut dyn Read) -> Result<T>,
 ) -> Result<(Ended, T)> {
-    run_whole(command, stdin, cancel, deadline, |out| consume(out).map(|consumed| (consumed, Rest::Awaited)))
+    run_whole(command, stdin, cancel, deadline, POLITE, |out| consume(out).map(|consumed| (consumed, Rest::Awaited)))
+}
+
+/// As [`run`], for a child whose work is lost with no harm: past its deadline it is ended at once, deaf or not.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_curtly<T>(
+    command: Command,
+    cancel: &Cancel,
+    deadline: Duration,
+    consume: impl FnOnce(&mut dyn Read) -> Result<T>,
+) -> Result<(Ended, T)> {
+    run_whole(command, Stdio::null(), cancel, Some(deadline), CURT, |out| consume(out).map(|consumed| (consumed, Rest::Awaited)))
 }
 
 /// As [`run`] without a deadline, for a child that is perhaps not wanted to its end: `consume` says so. How one ended that was not wanted
@@ -77,7 +93,7 @@ pub fn run_fed<T>(
 /// # Errors
 /// As [`run`].
 pub fn run_part<T>(command: Command, cancel: &Cancel, consume: impl FnOnce(&mut dyn Read) -> Result<(T, Rest)>) -> Result<(Ended, T)> {
-    run_whole(command, Stdio::null(), cancel, None, consume)
+    run_whole(command, Stdio::null(), cancel, None, POLITE, consume)
 }
 
 fn run_whole<T>(
@@ -85,6 +101,7 @@ fn run_whole<T>(
     stdin: Stdio,
     cancel: &Cancel,
     deadline: Option<Duration>,
+    polite: Duration,
     consume: impl FnOnce(&mut dyn Read) -> Result<(T, Rest)>,
 ) -> Result<(Ended, T)> {
     let name = command.get_program().to_string_lossy().into_owned();
@@ -95,7 +112,7 @@ fn run_whole<T>(
     let mut stdout = child.stdout.take();
     let late = Arc::new(AtomicBool::new(false));
     let done = Arc::new(AtomicBool::new(false));
-    let clock = watch(child.id(), cancel.clone(), deadline, Arc::clone(&late), Arc::clone(&done));
+    let clock = watch(child.id(), cancel.clone(), deadline, polite, Arc::clone(&late), Arc::clone(&done));
     let consumed = match &mut stdout {
         Some(stdout) => consume(stdout),
         None => consume(&mut std::io::empty()),
@@ -103,7 +120,7 @@ fn run_whole<T>(
     let wanted = matches!(consumed, Ok((_, Rest::Awaited)));
     if !wanted || cancel.is_set() || late.load(Ordering::Relaxed) {
         // Asked before its pipe is closed: a child that is told to end can end its own work cleanly.
-        end(&mut child);
+        end(&mut child, polite);
     }
     drop(stdout);
     let status = child.wait().or_fail(Class::Internal, || format!("waiting for {name}"));
@@ -121,9 +138,9 @@ fn run_whole<T>(
 }
 
 /// Asks politely first, then does not.
-fn end(child: &mut Child) {
+fn end(child: &mut Child, polite: Duration) {
     platform::end_child(child.id());
-    let until = Instant::now() + POLITE;
+    let until = Instant::now() + polite;
     while Instant::now() < until {
         if matches!(child.try_wait(), Ok(Some(_))) {
             return;
@@ -134,7 +151,14 @@ fn end(child: &mut Child) {
 }
 
 /// Ends the child on a signal and past the deadline, while its output is still being read: nobody else could.
-fn watch(pid: u32, cancel: Cancel, deadline: Option<Duration>, late: Arc<AtomicBool>, done: Arc<AtomicBool>) -> JoinHandle<()> {
+fn watch(
+    pid: u32,
+    cancel: Cancel,
+    deadline: Option<Duration>,
+    polite: Duration,
+    late: Arc<AtomicBool>,
+    done: Arc<AtomicBool>,
+) -> JoinHandle<()> {
     let began = Instant::now();
     std::thread::spawn(move || {
         let mut asked: Option<Instant> = None;
@@ -147,7 +171,7 @@ fn watch(pid: u32, cancel: Cancel, deadline: Option<Duration>, late: Arc<AtomicB
                     platform::end_child(pid);
                     asked = Some(Instant::now());
                 }
-                Some(at) if at.elapsed() >= POLITE => return platform::kill_child(pid),
+                Some(at) if at.elapsed() >= polite => return platform::kill_child(pid),
                 _ => {}
             }
             std::thread::sleep(Duration::from_millis(20));

@@ -211,7 +211,7 @@ pub const KEYS: &[Key] = &[
         None,
         "ml-vacuum removes failed proofs older than this many days; nothing is removed when not set or 0.",
     ),
-    key("LEAN_PROJECT_DIR", Kind::Path, None, "Lean project of the system; known for old settings files, without effect yet."),
+    key("LEAN_PROJECT_DIR", Kind::Path, None, "Lean project of the system, which checks of the kind lean build."),
     key("PG_BIN", Kind::Path, None, "Folder of pg_dump, pg_restore and the like, when not the newest found."),
     key(
         "STATEMENT_TIMEOUT_MS",

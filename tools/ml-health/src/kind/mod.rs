@@ -2,15 +2,24 @@
 //! checks of the profile are judged over it. A further kind is one file with a [`Kind`] in it, and an entry in [`KINDS`].
 
 mod args;
+mod command;
+mod declare;
+mod disk;
 mod dns;
 #[cfg(all(test, unix))]
 mod documents_tests;
+mod exposed;
+mod files;
+mod host;
 mod http;
 pub mod jq;
 mod json;
+mod lean;
+mod permissions;
 mod postgres;
 #[cfg(all(test, unix))]
 pub mod probing;
+mod process;
 mod prometheus;
 mod promql;
 mod redis;
@@ -33,8 +42,24 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// All kinds, in the order of the manual (docs/probes.md is generated from them).
-pub const KINDS: &[&Kind] =
-    &[&postgres::KIND, &redis::KIND, &http::KIND, &json::KIND, &prometheus::KIND, &promql::KIND, &tls::KIND, &dns::KIND];
+pub const KINDS: &[&Kind] = &[
+    &postgres::KIND,
+    &redis::KIND,
+    &http::KIND,
+    &json::KIND,
+    &prometheus::KIND,
+    &promql::KIND,
+    &tls::KIND,
+    &dns::KIND,
+    &host::KIND,
+    &disk::KIND,
+    &process::KIND,
+    &files::KIND,
+    &permissions::KIND,
+    &exposed::KIND,
+    &command::KIND,
+    &lean::KIND,
+];
 
 /// What is measured is not known to the last bit.
 fn thousandth(value: f64) -> f64 {
