@@ -69,17 +69,18 @@ impl State {
         }
     }
 
-    fn save(&mut self, profile: &Profile) -> Result<()> {
+    /// Whether there was anything to save.
+    fn save(&mut self, profile: &Profile) -> Result<bool> {
         if !std::mem::take(&mut self.changed) {
-            return Ok(());
+            return Ok(false);
         }
         self.saved = Instant::now();
         if let Some(failure) = self.kept_from.take() {
             return Err(failure);
         }
-        let Some(file) = &mut self.file else { return Ok(()) };
+        let Some(file) = &mut self.file else { return Ok(false) };
         file.value.tidy(profile, Timestamp::now());
-        file.save()
+        file.save().map(|()| true)
     }
 }
 
@@ -105,6 +106,7 @@ pub struct Report<'a> {
     /// Records since the textfile was written.
     unwritten: bool,
     trouble: Option<Failure>,
+    save_failed: bool,
 }
 
 impl<'a> Report<'a> {
@@ -121,6 +123,7 @@ impl<'a> Report<'a> {
             textfile: textfile.filter(|_| !stage.dry_run),
             unwritten: false,
             trouble: None,
+            save_failed: false,
         };
         let trouble = report.profile.as_ref().and_then(|(_, state)| state.trouble.clone());
         if let Some(failure) = trouble {
@@ -163,8 +166,17 @@ impl<'a> Report<'a> {
 
     fn save(&mut self) {
         let Some((profile, state)) = &mut self.profile else { return };
-        if let Err(failure) = state.save(profile) {
-            self.state_trouble(&failure);
+        match state.save(profile) {
+            Err(failure) => {
+                self.save_failed = true;
+                self.state_trouble(&failure);
+            }
+            Ok(true) if std::mem::take(&mut self.save_failed) => {
+                let check = Check { id: "state".into(), summary: "what was seen is remembered again".into(), ..Check::default() };
+                let record = self.stage.emit(Status::Ok, Body::Check(check));
+                self.latest.insert(usize::MAX, vec![record]);
+            }
+            Ok(_) => {}
         }
     }
 

@@ -52,6 +52,23 @@ fn a_watch_mends_when_the_server_is_back() {
 }
 
 #[test]
+fn a_state_that_can_be_kept_again_is_told() {
+    let site = site();
+    // A folder stands where the file is to be.
+    std::fs::create_dir_all(site.path("state")).unwrap();
+    let mut running = site.tool(&["--watch", "100ms", "--only", "a"]).spawn();
+    running.wait_for_stdout("no earlier run");
+    std::fs::create_dir_all(site.path("state/health-demo.json/x")).unwrap();
+    running.wait_for_stdout("\"id\":\"state\"");
+    std::fs::remove_dir_all(site.path("state/health-demo.json")).unwrap();
+    running.wait_for_stdout("remembered again");
+    running.signal(15);
+    let output = running.wait().expect_code(143);
+    let told = of(&output.records, "state");
+    assert_eq!((&told[0]["status"], &told[told.len() - 1]["status"]), (&"warn".into(), &"ok".into()));
+}
+
+#[test]
 fn a_watch_ends_when_nobody_reads_it() {
     let site = site();
 

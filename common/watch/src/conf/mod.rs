@@ -70,7 +70,10 @@ impl File {
         let cannot = |why: String| {
             Failure::new(Class::Config, format!("cannot read {}: {why}", path.display())).hint("name an existing file that you may read")
         };
-        let bytes = ml_common::files::read_small(path, MAX_BYTES + 1).map_err(|failure| Failure { class: Class::Config, ..failure })?;
+        let bytes = ml_common::files::read_small(path, MAX_BYTES + 1).map_err(|failure| {
+            // What hinders writing is no remedy for reading.
+            Failure::new(Class::Config, failure.message).hint("name a file that this user may read")
+        })?;
         let bytes = bytes.ok_or_else(|| cannot("there is no such file".into()))?;
         if bytes.len() as u64 > MAX_BYTES {
             return Err(cannot(format!("it is larger than {MAX_BYTES} bytes")));

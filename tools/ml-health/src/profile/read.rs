@@ -22,6 +22,9 @@ pub use ml_watch::conf::profile_path as path;
 /// The version of the language.
 const VERSION: u64 = 1;
 
+/// Ids of records that ml-health writes itself.
+const RESERVED: &[&str] = &["state", "config", "input", "upstream-silent"];
+
 /// Reads a profile; `home` are the ids of the compiled-in checks.
 ///
 /// # Errors
@@ -345,7 +348,20 @@ impl Reader<'_> {
         let place = |table: &Table<'_>| table.text("id").map_or(table.at(), |spot| spot.at);
         for (check, table) in checks {
             let planned = &check.planned;
-            if home.contains(&&*planned.id) {
+            let derived = [("trend", check.trend.is_some()), ("availability", check.availability.is_some())];
+            for (suffix, _) in derived.iter().filter(|(_, there)| *there) {
+                let id = format!("{}.{suffix}", planned.id);
+                if checks.iter().any(|(other, _)| *other.planned.id == *id) {
+                    self.file.mistake(
+                        place(table),
+                        format!("{id} is the {suffix} of {}, and a check", planned.id),
+                        "choose another id for the check",
+                    );
+                }
+            }
+            if RESERVED.contains(&&*planned.id) {
+                self.file.mistake(place(table), format!("{} is an id of ml-health's own", planned.id), "choose another id");
+            } else if home.contains(&&*planned.id) {
                 self.file.mistake(place(table), format!("{} is a compiled-in check", planned.id), "choose another id, or home = false");
             } else if seen.insert(Arc::clone(&planned.id), planned.needs.clone()).is_some() {
                 self.file.mistake(place(table), format!("{} is there twice", planned.id), "ids tell checks apart: choose another");

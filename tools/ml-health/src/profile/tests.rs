@@ -109,6 +109,11 @@ fn ids_of_compiled_in_checks_are_taken_when_they_are_made() {
     };
     assert_eq!(with(true), ["10:6 redis.ping is a compiled-in check (choose another id, or home = false)"]);
     assert!(with(false).is_empty());
+    let own = of_checks(
+        "[[check]]\nid = \"state\"\nprobe = \"m\"\n[[check]]\nid = \"a\"\nprobe = \"m\"\n[check.availability]\ntarget = 99\n[[check]]\nid = \"a.availability\"\nprobe = \"m\"\n",
+    );
+    assert_eq!(own[0], "2:6 state is an id of ml-health's own (choose another id)");
+    assert_eq!(own[1], "5:6 a.availability is the availability of a, and a check (choose another id for the check)");
 }
 
 #[test]
