@@ -5,6 +5,7 @@ use crate::outbox::{A_CALL, Outbox, Waiting};
 use crate::payload::{Format, payload, unescaped};
 use crate::plan::{Context, Message, message};
 use ml_common::http;
+use ml_common::people::counted;
 use ml_common::record::{self, Alert, Fate};
 use ml_common::{Class, Done, Exit, Failure, Result, Stage, Status};
 use serde_json::Value;
@@ -98,6 +99,37 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     send(stage, &sink, &outbox, &told)?;
     waited?;
     Ok(done(format!("told {}: {}", sink.name(), told.title)))
+}
+
+/// What had to wait before there were rules still goes where it was to go.
+///
+/// # Errors
+/// Class Storage when it cannot be read, and a signal. What cannot be delivered stays where it is, and is told.
+pub fn deliver_old(stage: &Stage) -> Result<()> {
+    let outbox = Outbox::new(&stage.settings.path("STATE_DIR"));
+    let waiting = outbox.waiting()?.len();
+    if waiting == 0 {
+        return Ok(());
+    }
+    let webhook = stage.settings.get("ALERT_WEBHOOK");
+    let chosen = webhook.and_then(|webhook| Some((webhook, Format::choose(stage.settings.text("ALERT_FORMAT"), webhook)?)));
+    if let Some((webhook, format)) = chosen {
+        return deliver_waiting(stage, &Sink { webhook, format, client: client(stage) }, &outbox).map(drop);
+    }
+    let summary = format!("{} from before there were rules", counted(waiting, "message"));
+    let hint = "set ALERT_WEBHOOK, and the next call delivers them; or remove STATE_DIR/outbox";
+    stage.alert(
+        Status::Warn,
+        Alert {
+            id: "outbox".into(),
+            fate: Fate::Held,
+            summary,
+            reason: Some("ALERT_WEBHOOK is not set".into()),
+            hint: Some(hint.into()),
+            ..Alert::default()
+        },
+    );
+    Ok(())
 }
 
 fn client(stage: &Stage) -> http::Client {

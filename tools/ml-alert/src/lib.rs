@@ -17,6 +17,7 @@ mod payload;
 mod plan;
 mod rules;
 mod sinks;
+mod spool;
 mod verbs;
 mod work;
 

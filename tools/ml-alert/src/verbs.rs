@@ -248,5 +248,9 @@ pub fn check_config(cli: &Cli, stage: &Stage) -> Result<Done> {
     }
     let rules = Rules::read(&files, &stage.settings)?;
     let shown: Vec<String> = files.iter().map(|path: &PathBuf| Path::new(path).display().to_string()).collect();
-    Ok(Done::ok(format!("{} are fine: {}, {}", shown.join(", "), counted(rules.rules.len(), "rule"), counted(rules.sinks.len(), "sink"))))
+    let sinks = match rules.sinks.len() {
+        0 => "no sink yet, so that nothing would be told".to_owned(),
+        count => counted(count, "sink"),
+    };
+    Ok(Done::ok(format!("no mistake in {}: {}, {sinks}", shown.join(", "), counted(rules.rules.len(), "rule"))))
 }

@@ -1,23 +1,23 @@
 //! ml-alert with rules: records into the engine as they come, notifications out at the end, and now and then while a watch goes on.
 
+use crate::act;
 use crate::cli::Cli;
 use crate::deliver::{self, Delivered};
 use crate::engine::state::{State, VERSION};
-use crate::engine::{Engine, Place, Seen};
+use crate::engine::{Engine, Place};
+use crate::notification::Notification;
 use crate::rules::Rules;
-use crate::sinks::Ping;
+use crate::sinks::{Ping, Sink};
+use crate::spool::Spool;
 use jiff::{SignedDuration, Timestamp};
 use ml_common::exit::Exit;
-use ml_common::files::NewFile;
 use ml_common::people::counted;
-use ml_common::reader::{Item, Reader};
-use ml_common::record::{Body, Check, Record};
-use ml_common::{Class, Done, Failure, Result, Stage, Status};
+use ml_common::record::{Body, Check, End, Head, Record, VERSION as RECORD_VERSION, timestamp};
+use ml_common::{Class, Done, Failure, Result, Stage, Status, Tool};
 use ml_watch::conf;
 use ml_watch::state::StateFile;
-use std::borrow::Cow;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,9 +26,6 @@ const BEAT: Duration = Duration::from_secs(1);
 
 /// A record of the last so many seconds is of a watch that goes on; an older one is history.
 const LIVE: SignedDuration = SignedDuration::from_secs(300);
-
-/// Of what could not be judged now, so many records are kept for whoever holds the state.
-const SPOOLED: usize = 50_000;
 
 /// Where the rules are: those of the call, else of the settings and of the profile.
 ///
@@ -57,8 +54,7 @@ pub struct Work {
     engine: Engine,
     /// None while another run holds it.
     file: Option<StateFile<State>>,
-    /// What is left for whoever holds the state.
-    spool: Vec<String>,
+    spool: Spool,
     dispatched: Instant,
     /// A record has come.
     heard: bool,
@@ -71,6 +67,10 @@ impl Work {
     /// Class Config for rules or a state that cannot be read, Storage.
     pub fn begin(files: &[PathBuf], stage: &Stage) -> Result<Work> {
         let rules = Arc::new(Rules::read(files, &stage.settings)?);
+        if !rules.sinks.values().any(Sink::takes_notifications) {
+            return Err(Failure::new(Class::Config, "there are rules and no sink: nothing could be told")
+                .hint("uncomment or write a [sink.NAME] in the rules (docs/alerts.md), or unset ALERT_RULES"));
+        }
         let path = state_path(stage);
         let open = if stage.dry_run { StateFile::look(&path, VERSION) } else { StateFile::open(&path, VERSION) };
         let mut file = match open {
@@ -83,14 +83,12 @@ impl Work {
             stage.check(Status::Warn, check);
         }
         let state = file.as_mut().map(|file| std::mem::take(&mut file.value)).unwrap_or_default();
-        Ok(Work {
-            engine: Engine::new(Arc::clone(&rules), state),
-            rules,
-            file,
-            spool: Vec::new(),
-            dispatched: Instant::now(),
-            heard: false,
-        })
+        let (mut engine, mut spool) = (Engine::new(Arc::clone(&rules), state), Spool::beside(&path));
+        if file.is_some() {
+            // What others have seen before is judged before.
+            spool.take(&mut engine, stage)?;
+        }
+        Ok(Work { engine, rules, file, spool, dispatched: Instant::now(), heard: false })
     }
 
     /// Takes a record.
@@ -98,18 +96,12 @@ impl Work {
     /// # Errors
     /// As [`Work::dispatch`].
     pub fn see(&mut self, record: &Record, stage: &Stage) -> Result<()> {
-        if self.file.is_none() {
-            if self.spool.len() < SPOOLED && matches!(record.body, Body::Check(_) | Body::Step(_) | Body::End(_)) {
-                self.spool.push(record.to_line());
-            }
-            return Ok(());
-        }
-        if !self.heard && !stage.dry_run {
+        self.take(record);
+        if self.file.is_some() && !self.heard && !stage.dry_run {
             deliver::ping(stage, &self.rules.sinks, Ping::Start, &format!("run {} begins", stage.run));
         }
         self.heard = true;
-        self.engine.record(record);
-        if self.dispatched.elapsed() < BEAT || stage.dry_run {
+        if self.file.is_none() || self.dispatched.elapsed() < BEAT || stage.dry_run {
             return Ok(());
         }
         self.dispatched = Instant::now();
@@ -136,6 +128,9 @@ impl Work {
         // A clock of records that stand still would never see an absence.
         let now = if cli.tick { Timestamp::now() } else { now };
         let (made, delivered) = self.dispatch(stage, now, true, log.as_deref())?;
+        if !stage.dry_run {
+            act::deliver_old(stage)?;
+        }
         let mut told = vec![format!("{} made", counted(made, "notification"))];
         if stage.dry_run {
             told.push("nothing sent, this is a dry run".into());
@@ -166,36 +161,60 @@ impl Work {
         self.engine.state.alerts.values().filter(|alert| alert.firing.is_some()).count()
     }
 
-    /// What only the end of the input shows: tools that died, and those that took no part.
+    /// What only the end of the input shows: tools that died, those that took no part, an input without records or with other things.
     fn ends(&mut self, stage: &Stage, missing: &[&str], now: Timestamp) {
-        let system = stage.verdict.system.clone().unwrap_or_else(|| stage.system.clone());
-        let run = stage.verdict.run.clone().unwrap_or_else(|| stage.run.clone());
-        let died: Vec<(String, &str)> = stage.verdict.died().map(|stage| (stage.tool.clone(), "it began and never ended")).collect();
-        let missing = missing.iter().map(|tool| ((*tool).to_owned(), "it took no part in the run"));
-        for (tool, summary) in died.into_iter().chain(missing) {
-            let seen = Seen {
-                system: &system,
-                run: &run,
-                host: stage.host(),
-                tool: &tool,
-                id: Cow::Owned(format!("tool.{tool}")),
-                at: now,
-                status: Status::Crit,
-                summary,
-                hint: Some("see the log of the run"),
-                number: None,
-                unit: None,
-                limits: [None, None],
-                maps: [None, None],
-                rows: &[],
-            };
-            self.engine.see(&seen);
+        let verdict = &stage.verdict;
+        let head = |tool: &str, status| Head {
+            v: RECORD_VERSION,
+            tool: tool.to_owned(),
+            stage: stage.name.clone(),
+            system: verdict.system.clone().unwrap_or_else(|| stage.system.clone()),
+            run: verdict.run.clone().unwrap_or_else(|| stage.run.clone()),
+            ts: timestamp(now),
+            host: stage.host().to_owned(),
+            status,
+        };
+        let died = verdict.died().map(|stage| (stage.tool.as_str(), "died", "it began and never ended"));
+        let missing = missing.iter().map(|tool| (*tool, "missing", "it took no part in the run"));
+        let mut records: Vec<Record> = died
+            .chain(missing)
+            .map(|(tool, class, summary)| {
+                let end = End {
+                    exit: 70,
+                    summary: summary.into(),
+                    error_class: Some(class.into()),
+                    hint: Some("see the log of the run".into()),
+                    ..End::default()
+                };
+                Record { head: head(tool, Status::Crit), body: Body::End(end) }
+            })
+            .collect();
+        // What this stage has found out about its input goes by its own stream only.
+        let own = verdict.findings.iter().filter(|finding| finding.stage == stage.name);
+        records.extend(own.map(|finding| Record { head: head(Cli::NAME, finding.status), body: Body::Check(finding.check.clone()) }));
+        let is_own = |id: &str| matches!(id, "upstream-silent" | "input" | "input.more");
+        let found: Vec<&str> = verdict.findings.iter().map(|finding| finding.check.id.as_str()).collect();
+        let over = self.engine.state.alerts.values().map(|alert| alert.id.as_str()).filter(|id| is_own(id) && !found.contains(id));
+        let over: BTreeSet<String> = over.filter(|_| verdict.records > 0).map(str::to_owned).collect();
+        records.extend(
+            over.into_iter().map(|id| Record { head: head(Cli::NAME, Status::Ok), body: Body::Check(Check { id, ..Check::default() }) }),
+        );
+        for record in &records {
+            self.take(record);
+        }
+    }
+
+    /// Judges a record, or keeps it for whoever holds the state.
+    fn take(&mut self, record: &Record) {
+        match self.file {
+            Some(_) => self.engine.record(record),
+            None => self.spool.keep(record),
         }
     }
 
     /// Makes what is due and sends what waits.
     fn dispatch(&mut self, stage: &Stage, now: Timestamp, last: bool, log: Option<&str>) -> Result<(usize, Delivered)> {
-        let spooled = self.take_spool(stage)?;
+        self.spool.take(&mut self.engine, stage)?;
         self.engine.tick(now);
         let made = self.engine.due(now, last, &Place { host: stage.host(), log });
         if stage.dry_run {
@@ -205,51 +224,32 @@ impl Work {
         let Some(file) = &mut self.file else { return Ok((made.len(), Delivered::default())) };
         std::mem::swap(&mut file.value, &mut self.engine.state);
         // Kept before the first attempt, whatever happens then.
-        let kept = file.save();
-        for path in spooled.iter().filter(|_| kept.is_ok()) {
-            let _ = std::fs::remove_file(path);
+        let delivered = match file.save() {
+            Ok(()) => {
+                self.spool.forget();
+                deliver::outbox(stage, &self.rules.sinks, file, last)
+            }
+            Err(failure) => Err(self.unkept(stage, &made, failure)),
+        };
+        if let Some(file) = &mut self.file {
+            std::mem::swap(&mut file.value, &mut self.engine.state);
         }
-        let delivered = kept.and_then(|()| deliver::outbox(stage, &self.rules.sinks, file, last));
-        std::mem::swap(&mut file.value, &mut self.engine.state);
         delivered.map(|delivered| (made.len(), delivered))
     }
 
-    /// Another run holds the state: it takes in what this one has seen.
-    fn leave(self, stage: &Stage, exit: Exit) -> Result<Done> {
-        let folder = spool_folder(&state_path(stage));
-        let path = folder.join(format!("{}.jsonl", stage.name));
-        if !stage.dry_run && !self.spool.is_empty() {
-            let mut file = NewFile::create(&path)?;
-            for line in &self.spool {
-                writeln!(file, "{line}").map_err(|error| ml_common::files::storage(&error, &path, "cannot write"))?;
-            }
-            file.publish()?;
+    /// The state cannot be written: a full disk is no reason to be silent. The next run knows nothing of it and tells it again.
+    fn unkept(&self, stage: &Stage, made: &[Notification], failure: Failure) -> Failure {
+        for (told, sink) in made.iter().filter_map(|told| Some((told, self.rules.sinks.get(&told.sink)?))) {
+            // What became of it is told by its own record.
+            let _ = deliver::once(stage, sink, told);
         }
-        let summary = format!("another run holds the state; {} left for it", counted(self.spool.len(), "record"));
+        failure.context("what is told now is told again by the next run")
+    }
+
+    /// Another run holds the state: it takes in what this one has seen.
+    fn leave(&self, stage: &Stage, exit: Exit) -> Result<Done> {
+        let left = if stage.dry_run { self.spool.len() } else { self.spool.leave(&stage.name)? };
+        let summary = format!("another run holds the state; {} left for it", counted(left, "record"));
         Ok(Done { exit, ..Done::ok(summary) })
     }
-
-    /// Takes in what other runs have left; gives their files.
-    fn take_spool(&mut self, stage: &Stage) -> Result<Vec<PathBuf>> {
-        let entries = std::fs::read_dir(spool_folder(&state_path(stage))).into_iter().flatten().flatten();
-        let mut paths: Vec<PathBuf> =
-            entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "jsonl")).collect();
-        paths.sort();
-        let mut taken = Vec::new();
-        for path in paths {
-            let Ok(file) = std::fs::File::open(&path) else { continue };
-            for item in Reader::new(file) {
-                stage.cancel.check()?;
-                if let Item::Record { record, .. } = item {
-                    self.engine.record(&record);
-                }
-            }
-            taken.push(path);
-        }
-        Ok(taken)
-    }
-}
-
-fn spool_folder(state: &Path) -> PathBuf {
-    state.with_extension("spool")
 }

@@ -61,7 +61,8 @@ fn main() {
     if !asked {
         return println!("nothing is measured: use `make bench`");
     }
-    let records: u64 = std::env::var("BENCH_ALERT_RECORDS").map_or(1_000_000, |text| text.parse().expect("BENCH_ALERT_RECORDS is a number"));
+    let records: u64 =
+        std::env::var("BENCH_ALERT_RECORDS").map_or(1_000_000, |text| text.parse().expect("BENCH_ALERT_RECORDS is a number"));
     let folder = TempDir::new().unwrap();
     let rules = folder.path().join("rules.toml");
     std::fs::write(&rules, RULES).unwrap();

@@ -63,7 +63,7 @@ pub(super) fn due(rules: &Rules, state: &mut State, now: Timestamp, last: bool, 
     for name in gone {
         let keep = state.alerts.get_mut(&name).is_some_and(|alert| {
             alert.resolved = None;
-            rules.rules.iter().any(|rule| rule.name == alert.rule && (rule.remembers() || rule.absent_for.is_some()))
+            rules.rules.iter().any(|rule| alert.is_by(rule) && (rule.remembers() || rule.absent_for.is_some()))
         });
         if !keep {
             state.alerts.remove(&name);
@@ -81,11 +81,15 @@ fn gather<'a>(rules: &'a Rules, state: &mut State, now: Timestamp) -> BTreeMap<S
         state.alerts.values().filter(|alert| alert.firing.is_some()).map(|alert| (alert.system.clone(), alert.rule.clone())).collect();
     let mut groups: BTreeMap<String, Members<'a>> = BTreeMap::new();
     let mut kept_back: Vec<(String, String)> = Vec::new();
+    let sinks = rules.sinks.values().filter(|sink| sink.takes_notifications());
+    let mut everywhere: Vec<String> = sinks.map(|sink| sink.name.clone()).collect();
+    if everywhere.is_empty() {
+        // Histories are replayed without sinks, too.
+        everywhere.push("nowhere".to_owned());
+    }
     for (name, alert) in &state.alerts {
         let Some(since) = alert.firing else { continue };
-        let Some(rule) =
-            rules.rules.iter().find(|rule| rule.name == alert.rule && rule.system.as_deref().is_none_or(|of| of == alert.system))
-        else {
+        let Some(rule) = rules.rules.iter().find(|rule| alert.is_by(rule)) else {
             continue;
         };
         let told = state.groups.values().any(|group| group.told.contains(name));
@@ -107,8 +111,6 @@ fn gather<'a>(rules: &'a Rules, state: &mut State, now: Timestamp) -> BTreeMap<S
             }
             continue;
         }
-        let everywhere: Vec<String> =
-            rules.sinks.values().filter(|sink| sink.takes_notifications()).map(|sink| sink.name.clone()).collect();
         for sink in if rule.sinks.is_empty() { &everywhere } else { &rule.sinks } {
             let members = groups.entry(key(sink, rule, alert)).or_default();
             members.sink.clone_from(sink);
@@ -200,7 +202,7 @@ fn notification(rules: &Rules, state: &mut State, group: &Group, told: Told<'_>)
     let severity = alerts.iter().filter(|alert| alert.firing.is_some() || why == Why::Resolved).filter_map(|alert| alert.severity).max();
     let severity = severity.unwrap_or(Severity::Low);
     let first = alerts.first().copied().cloned().unwrap_or_default();
-    let rule = |alert: &Alert| rules.rules.iter().find(|rule| rule.name == alert.rule);
+    let rule = |alert: &Alert| rules.rules.iter().find(|rule| alert.is_by(rule));
     let incident = rule(&first).and_then(|rule| rule.incident.as_deref());
     let ids: Vec<&str> =
         alerts.iter().filter(|alert| alert.firing.is_some() || why == Why::Resolved).map(|alert| alert.id.as_str()).collect();

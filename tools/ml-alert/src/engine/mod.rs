@@ -55,33 +55,38 @@ impl Engine {
                 self.about.clear();
             }
             let rules = self.rules.rules.iter().enumerate();
-            let about = rules.filter(|(_, rule)| rule.is_about(&key.0, &key.1, &key.2)).map(|(at, _)| at).collect();
+            let mut about: Vec<usize> = rules.filter(|(_, rule)| rule.is_about(&key.0, &key.1, &key.2)).map(|(at, _)| at).collect();
+            about.sort_by_key(|at| self.rules.rules.get(*at).is_some_and(|rule| rule.otherwise));
             self.about.insert(key.clone(), about);
         }
         let rules = Arc::clone(&self.rules);
+        let mut alarming = false;
         for at in self.about.get(&key).cloned().unwrap_or_default() {
             if let Some(rule) = rules.rules.get(at).filter(|rule| seen.has_labels(&rule.labels)) {
-                self.judge(rule, seen);
+                // The rules for whatever else there is come last.
+                alarming |= self.judge(rule, seen, rule.otherwise && alarming) && !rule.otherwise;
             }
         }
     }
 
-    /// One rule on one observation.
-    fn judge(&mut self, rule: &Rule, seen: &Seen<'_>) {
+    /// One rule on one observation; whether it finds it alarming. `covered`: another rule does already.
+    fn judge(&mut self, rule: &Rule, seen: &Seen<'_>, covered: bool) -> bool {
         if rule.absent_for.is_some() {
-            return self.heard(rule, seen);
+            self.heard(rule, seen);
+            return false;
         }
         let name = name(&rule.name, seen.system, &seen.id);
         let known = self.state.alerts.get(&name);
         let firing = known.is_some_and(|alert| alert.firing.is_some());
-        let Some(alarming) = alarming(rule, seen, known, firing) else { return };
+        let Some(alarming) = alarming(rule, seen, known, firing) else { return firing };
+        let alarming = alarming && !covered;
         if known.is_none() {
             if !alarming && !rule.remembers() {
-                return;
+                return false;
             }
             if self.state.alerts.len() >= MAX_ALERTS {
                 self.state.crowded_out += u64::from(alarming);
-                return;
+                return alarming;
             }
         }
         let alert = self.state.alerts.entry(name.clone()).or_default();
@@ -102,6 +107,7 @@ impl Engine {
         if forget {
             self.state.alerts.remove(&name);
         }
+        after.0 || after.1
     }
 
     /// Something that a rule on absence is about was heard of.
@@ -138,7 +144,7 @@ impl Engine {
                         ..Alert::default()
                     });
                 }
-                for (name, alert) in self.state.alerts.iter_mut().filter(|(_, alert)| alert.rule == rule.name && alert.firing.is_none()) {
+                for (name, alert) in self.state.alerts.iter_mut().filter(|(_, alert)| alert.is_by(rule) && alert.firing.is_none()) {
                     let heard = alert.heard.map_or(now, |heard| heard.min(now));
                     if alert.heard.is_some_and(|heard| heard > now) {
                         alert.heard = Some(now);
@@ -156,7 +162,7 @@ impl Engine {
                 }
             }
             if !rule.keep_firing_for.is_zero() {
-                for (name, alert) in self.state.alerts.iter_mut().filter(|(_, alert)| alert.rule == rule.name) {
+                for (name, alert) in self.state.alerts.iter_mut().filter(|(_, alert)| alert.is_by(rule)) {
                     if alert.pending.is_none() && alert.firing.is_some() && alert.kept(rule, now).is_none() {
                         (alert.firing, alert.resolved) = (None, Some(now));
                         said.push((name.clone(), "is over".to_owned()));
@@ -172,9 +178,7 @@ impl Engine {
             .state
             .alerts
             .iter()
-            .filter(|(_, alert)| {
-                (alert.firing.is_some() || alert.pending.is_some()) && !rules.rules.iter().any(|rule| rule.name == alert.rule)
-            })
+            .filter(|(_, alert)| (alert.firing.is_some() || alert.pending.is_some()) && !rules.rules.iter().any(|rule| alert.is_by(rule)))
             .map(|(name, _)| name.clone())
             .collect();
         for name in orphans {
@@ -230,6 +234,11 @@ fn holds<'a>(expr: &'a Expr, seen: &'a Seen<'_>) -> Option<bool> {
 }
 
 impl Alert {
+    /// Whether this rule made it.
+    pub(super) fn is_by(&self, rule: &Rule) -> bool {
+        self.rule == rule.name && rule.is_of(&self.system)
+    }
+
     /// Takes one observation.
     fn take(&mut self, rule: &Rule, seen: &Seen<'_>, alarming: bool) {
         let at = seen.at;

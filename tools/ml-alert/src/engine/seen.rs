@@ -44,6 +44,8 @@ pub struct Seen<'a> {
     pub maps: [Option<&'a Map>; 2],
     /// Offending rows.
     pub rows: &'a [String],
+    /// Of a check: whether work may be built on it only when it is not critical.
+    pub gate: Option<bool>,
 }
 
 /// Reads the times of records; many come with the same.
@@ -83,6 +85,7 @@ impl<'a> Seen<'a> {
             limits: [None, None],
             maps: [None, None],
             rows: &[],
+            gate: None,
         };
         Some(match &record.body {
             Body::Check(check) => Seen {
@@ -93,6 +96,7 @@ impl<'a> Seen<'a> {
                 limits: [check.warn.as_ref(), check.crit.as_ref()],
                 maps: [Some(&check.metrics), Some(&check.labels)],
                 rows: &check.evidence,
+                gate: Some(check.gate),
                 ..seen(Cow::Borrowed(&check.id), clock.read(&head.ts)?)
             },
             Body::Step(step) => Seen {
@@ -117,12 +121,13 @@ impl<'a> Seen<'a> {
         })
     }
 
-    /// A name of an expression: `value`, `status`, `id`, `tool`, `host`, a metric or a label.
+    /// A name of an expression: `value`, `status`, `id`, `tool`, `host`, `gate`, a metric or a label.
     pub fn value(&self, name: &str) -> Option<Value<'a>> {
         match name {
             "value" => self.number.map(scalar),
             "status" => Some(Value::Text(Cow::Borrowed(self.status.name()))),
             "tool" => Some(Value::Text(Cow::Borrowed(self.tool))),
+            "gate" => self.gate.map(Value::Bool),
             "host" => Some(Value::Text(Cow::Borrowed(self.host))),
             "id" => Some(Value::Text(Cow::Owned(self.id.clone().into_owned()))),
             other => self.maps.iter().flatten().find_map(|map| map.get(other)).map(scalar),

@@ -263,6 +263,22 @@ fn a_change_is_told_and_a_tool_that_failed() {
 }
 
 #[test]
+fn a_rule_for_whatever_else_there_is_leaves_alone_what_another_tells() {
+    let mut bench = Bench::new(concat!(
+        "[[rule]]\nname = \"any\"\nid = \"*\"\notherwise = true\n",
+        "[[rule]]\nname = \"gate\"\nid = \"*\"\nwhen = \"gate and status == 'crit'\"\n",
+        "[[rule]]\nname = \"pool\"\nid = \"pool\"\nwhen = \"value > 90\"\nfor = \"5m\"\n",
+    ));
+    assert_eq!(bench.check(0, "pool", Status::Warn, 95.0), [""; 0], "its own rule waits, and that is meant");
+    assert_eq!(bench.check(60, "pool", Status::Warn, 85.0), ["Firing lab: 1 low: pool"], "the rule has nothing to say of it");
+    assert_eq!(bench.check(60, "other", Status::Warn, 0.0), [""; 0], "in its group's time");
+    bench.0.record(&record(400, Status::Crit, Body::Check(Check { id: "chain".into(), gate: true, ..Check::default() })));
+    let told = bench.notified(400).remove(0);
+    let alerts: Vec<&str> = told.items.iter().map(|item| item.alert.as_str()).collect();
+    assert_eq!(alerts, ["gate lab chain", "any lab other", "any lab pool"]);
+}
+
+#[test]
 fn a_budget_that_burns_in_both_windows_is_told() {
     let rule = "[[rule]]\nname = \"slo\"\nid = \"api\"\nseverity = \"critical\"\nburn = { target = 99.9, factor = 14.4, long = \"1h\", short = \"5m\", samples = 30 }\n";
     let run = |bad: &dyn Fn(i64) -> bool| {

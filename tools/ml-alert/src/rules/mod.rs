@@ -157,7 +157,10 @@ impl Rules {
         let before = self.rules.len();
         for table in root.tables("rule") {
             if let Some(mut rule) = Rule::read(&table, &self.sinks) {
-                if self.rules.iter().any(|other| other.name == rule.name && other.system == system) {
+                // Alerts are known by the name of their rule and the system.
+                let clash =
+                    |other: &Rule| other.name == rule.name && (other.system.is_none() || system.is_none() || other.system == system);
+                if self.rules.iter().any(clash) {
                     file.mistake(table.at(), format!("there are two rules {}", rule.name), "give each a name of its own");
                 }
                 rule.system.clone_from(&system);

@@ -90,6 +90,8 @@ pub struct Rule {
     pub hint: Option<String>,
     /// How often it is told.
     pub repeat_interval: Option<Duration>,
+    /// Only for what no other rule finds alarming.
+    pub otherwise: bool,
 }
 
 impl Rule {
@@ -180,14 +182,20 @@ impl Rule {
             summary: table.text("summary").map(|spot| spot.value),
             hint: table.text("hint").map(|spot| spot.value),
             repeat_interval: seconds("repeat_interval"),
+            otherwise: table.switch("otherwise").is_some_and(|spot| spot.value),
         })
     }
 
     /// Whether it is about records of this id, tool and system.
     pub fn is_about(&self, system: &str, tool: &str, id: &str) -> bool {
-        self.system.as_deref().is_none_or(|own| own == system)
+        self.is_of(system)
             && self.ids.iter().any(|pattern| pattern.matches(id))
             && self.tool.as_ref().is_none_or(|pattern| pattern.matches(tool))
+    }
+
+    /// Whether it stands in no profile, or in that of this system.
+    pub fn is_of(&self, system: &str) -> bool {
+        self.system.as_deref().is_none_or(|own| own == system)
     }
 
     /// When its groups are told.

@@ -1,0 +1,85 @@
+//! What a run has seen while another one holds the state: left in files beside it, for whoever holds it next.
+
+use crate::engine::Engine;
+use ml_common::files::{NewFile, storage};
+use ml_common::reader::{Item, Reader};
+use ml_common::record::{Body, Record};
+use ml_common::{Result, Stage};
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Of what could not be judged now, so many records are kept.
+const SPOOLED: usize = 50_000;
+
+/// The files of other runs, and what this one would leave.
+#[derive(Debug)]
+pub struct Spool {
+    folder: PathBuf,
+    lines: Vec<String>,
+    /// Files that are taken in and go once that is on disk.
+    taken: BTreeSet<PathBuf>,
+}
+
+impl Spool {
+    /// Beside this state.
+    pub fn beside(state: &Path) -> Spool {
+        Spool { folder: state.with_extension("spool"), lines: Vec::new(), taken: BTreeSet::new() }
+    }
+
+    /// Keeps a record to be left.
+    pub fn keep(&mut self, record: &Record) {
+        if self.lines.len() < SPOOLED && matches!(record.body, Body::Check(_) | Body::Step(_) | Body::End(_)) {
+            self.lines.push(record.to_line());
+        }
+    }
+
+    /// Leaves what was kept; gives how many records that is.
+    ///
+    /// # Errors
+    /// Class Storage.
+    pub fn leave(&self, name: &str) -> Result<usize> {
+        if self.lines.is_empty() {
+            return Ok(0);
+        }
+        std::fs::create_dir_all(&self.folder).map_err(|error| storage(&error, &self.folder, "cannot make the folder"))?;
+        let path = self.folder.join(format!("{name}.jsonl"));
+        let mut file = NewFile::create(&path)?;
+        for line in &self.lines {
+            writeln!(file.file(), "{line}").map_err(|error| storage(&error, &path, "cannot write"))?;
+        }
+        file.publish()?;
+        Ok(self.lines.len())
+    }
+
+    /// How many records would be left.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Takes in what others have left since.
+    ///
+    /// # Errors
+    /// A signal.
+    pub fn take(&mut self, engine: &mut Engine, stage: &Stage) -> Result<()> {
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let new = entries.filter(|path| path.extension().is_some_and(|end| end == "jsonl") && !self.taken.contains(path));
+        for path in new.collect::<BTreeSet<_>>() {
+            let Ok(file) = std::fs::File::open(&path) else { continue };
+            for item in Reader::new(file) {
+                stage.cancel.check()?;
+                if let Item::Record { record, .. } = item {
+                    engine.record(&record);
+                }
+            }
+            self.taken.insert(path);
+        }
+        Ok(())
+    }
+
+    /// What was taken in is on disk now.
+    pub fn forget(&mut self) {
+        // A file that cannot be removed is judged again by the next run, as what it tells was then.
+        self.taken.retain(|path| std::fs::remove_file(path).is_err());
+    }
+}
