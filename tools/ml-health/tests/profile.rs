@@ -76,7 +76,11 @@ fn what_hangs_costs_its_own_time_and_what_needs_it_is_blocked() {
     let text = [
         probe("silent", silent.url("/")),
         probe("drip", drip.url("/")),
+        // As a mount that is stuck: it never returns, and does not end when it is told to.
+        "[probe.stuck]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", \"trap '' TERM INT; while :; do sleep 600; done\"]\n".to_owned(),
         file_probe("a = \".a\""),
+        check("stuck", "stuck", "timeout = \"300ms\""),
+        check("needs-stuck", "stuck", "needs = [\"stuck\"]"),
         check("silent", "silent", "timeout = \"300ms\"\non_error = \"crit\""),
         check("drip", "drip", "timeout = \"300ms\""),
         check("needs-drip", "m", "needs = [\"drip\"]"),
@@ -86,7 +90,10 @@ fn what_hangs_costs_its_own_time_and_what_needs_it_is_blocked() {
     let site = Site::new(&text.concat());
     site.write("m.json", r#"{"a": 6}"#);
     let output = site.tool(&[]).run().expect_code(5);
-    assert_eq!(told(&output), ["silent crit", "drip unknown", "needs-drip skipped", "needs-fine ok", "fine ok"]);
+    assert_eq!(
+        told(&output),
+        ["stuck unknown", "needs-stuck skipped", "silent crit", "drip unknown", "needs-drip skipped", "needs-fine ok", "fine ok"]
+    );
     assert_eq!(
         (&output.record("check", "silent")["error_class"], &output.record("check", "drip")["error_class"]),
         (&"timeout".into(), &"timeout".into())
