@@ -81,6 +81,7 @@ if [ "$for_tests" = yes ]; then
     have parallel || missing+=(parallel)
     have git || missing+=(git)
     have prometheus || missing+=(prometheus)
+    have prometheus-alertmanager || missing+=(prometheus-alertmanager)
     # Not from apt; what needs it is skipped without.
     [ "$plan" = yes ] || install_s3_server || true
     have age || missing+=(age)

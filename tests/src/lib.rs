@@ -11,6 +11,7 @@
     reason = "the kit is test code: what it cannot do fails the test, with the reason"
 )]
 
+pub mod alertmanager;
 pub mod boot;
 pub mod capture;
 pub mod cluster;
@@ -28,10 +29,13 @@ pub mod running;
 pub mod s3_server;
 pub mod schema;
 pub mod skip;
+pub mod smtp;
 pub mod stand_ins;
+pub mod strict;
 pub mod tool;
 pub mod torture;
 
+pub use alertmanager::Alertmanager;
 pub use cluster::Cluster;
 pub use database::{TestDb, TestRole};
 pub use disk::{FullDisk, full_disk};
@@ -42,7 +46,9 @@ pub use prometheus::Prometheus;
 pub use redis_server::RedisServer;
 pub use running::{Output, Running};
 pub use s3_server::S3Server;
+pub use smtp::MailServer;
 pub use stand_ins::{Commands, Service};
+pub use strict::Strict;
 pub use tempfile::TempDir;
 pub use tool::Tool;
 
