@@ -1,7 +1,7 @@
 //! Angles AI Universe: outside APIs with their tokens and limits, the database, what the monitor wrote.
 
 use crate::watched::Watched;
-use ml_tests::{Cluster, Request, Response, TestDb, closed_port};
+use ml_tests::{Cluster, Request, Response, Running, TestDb, Tool, closed_port, random_word};
 
 const TOKEN: &str = "ntn_4f9a1b0c7d2e";
 
@@ -12,7 +12,12 @@ fn bearer(request: &Request) -> Response {
     }
 }
 
-fn angles() -> (Watched, TestDb) {
+/// A process with this command line.
+fn process(line: &str) -> Running {
+    Tool::foreign("bash").args(["-c", &format!("exec -a '{line}' sleep 100")]).spawn()
+}
+
+fn angles() -> (Watched, TestDb, [Running; 2]) {
     let db = Cluster::shared().database("angles");
     let mut system = Watched::new("angles");
     system.set("DATABASE_URL", db.url());
@@ -25,12 +30,23 @@ fn angles() -> (Watched, TestDb) {
     system.set("DASHBOARD_URL", system.service.url("/health"));
     system.service.set("/health", Response::json(r#"{"status":"ok"}"#));
     system.write("logs/active/system_health.json", r#"{"cpu_percent": 31.5, "memory_percent": 64}"#);
-    (system, db)
+    system.machine(0, 60, 1.0);
+    system.write("export/decisions.json", "[]");
+    system.write("backups/angles-config_20250108_020000.tar.gz", "x");
+    system.write(".env", "NOTION_TOKEN=x");
+    system.chmod(".env", 0o600);
+    let words = [random_word(), random_word()];
+    system.set("SCHEDULER", format!("python {}", words[0]));
+    system.set("DASHBOARD", format!("python {}", words[1]));
+    let services = words.map(|word| process(&format!("python {word}")));
+    // The disk of the machine that tests is nobody's business.
+    system.set("DISK", "/proc");
+    (system, db, services)
 }
 
 #[test]
 fn healthy_degraded_critical_and_absent() {
-    let (mut system, _db) = angles();
+    let (mut system, _db, services) = angles();
     system.has_no_mistake();
     let seen = system.is("healthy", &[]);
     assert_eq!(seen.check("api.github-quota")["summary"], "4990 of 5000 requests left in this hour");
@@ -41,6 +57,21 @@ fn healthy_degraded_critical_and_absent() {
     system.write("logs/active/system_health.json", r#"{"cpu_percent": 80, "memory_percent": 79.9}"#);
     system.service.set("/health", Response::status(503));
     system.is("degraded", &[("review.cpu", "warn"), ("dashboard", "warn")]);
+
+    system.machine(0, 80, 1.0);
+    system.chmod(".env", 0o644);
+    std::fs::remove_file(system.path().join("export/decisions.json")).unwrap();
+    drop(services);
+    let gone =
+        [("host.memory", "warn"), ("env.mode", "warn"), ("exports", "warn"), ("service.dashboard", "warn"), ("service.scheduler", "crit")];
+    system.is("services that are gone", &[[("review.cpu", "warn"), ("dashboard", "warn")].as_slice(), gone.as_slice()].concat());
+    system.machine(0, 79, 1.0);
+    system.chmod(".env", 0o600);
+    system.write("export/decisions.json", "[]");
+    let words = [random_word(), random_word()];
+    system.set("SCHEDULER", format!("python {}", words[0]));
+    system.set("DASHBOARD", format!("python {}", words[1]));
+    let _services = words.map(|word| process(&format!("python {word}")));
 
     system.set("NOTION_TOKEN", "an-old-one");
     system.set("GITHUB_TOKEN", "an-old-one");
@@ -61,7 +92,7 @@ fn healthy_degraded_critical_and_absent() {
 
 #[test]
 fn no_api_is_asked_more_often_than_it_allows() {
-    let (system, _db) = angles();
+    let (system, _db, _services) = angles();
     // Notion's limit is 3 a second: the fourth look of a second waits for its turn.
     for _ in 0..6 {
         assert_eq!(system.status("api.notion"), "ok");
@@ -75,9 +106,8 @@ fn no_api_is_asked_more_often_than_it_allows() {
 fn what_is_not_set_is_skipped() {
     let mut system = Watched::new("angles");
     system.set("DASHBOARD_URL", system.service.url("/health"));
-    system.set("APP_DIR", "nowhere");
     system.service.set("/health", Response::status(200));
-    let seen = system.look(&["--skip", "review"]);
+    let seen = system.look(&["--only", "api,database"]);
     for (id, name) in [("api.notion", "NOTION_TOKEN"), ("api.supabase", "SUPABASE_KEY, SUPABASE_URL"), ("database", "DATABASE_URL")] {
         let summary = seen.check(id)["summary"].as_str().unwrap();
         assert!(summary.starts_with(name) && summary.ends_with("not set"), "{id}: {summary}");

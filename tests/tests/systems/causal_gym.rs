@@ -22,7 +22,19 @@ fn gym() -> (Watched, TestDb, RedisServer) {
     system.service.set("/health", Response::json(r#"{"status":"healthy"}"#));
     system.service.set("/metrics", Response::status(200).header("Content-Type", "text/plain").body(PAGE));
     system.service.set("/api/v1/query", Response::json(ANSWER));
+    system.set("BACKUP_DIR", system.path().join("backups").display().to_string());
+    system.write("backups/causal_experiments-20250802.sql", "--");
+    docker(&system, "", "");
     (system, db, redis)
+}
+
+/// A docker whose audit finds this, and whose programs of everybody are these.
+fn docker(system: &Watched, vulnerabilities: &str, writable: &str) {
+    let script = format!(
+        "case \"$*\" in\n*pip-audit*) echo '{{\"dependencies\":[{{\"name\":\"requests\",\"vulns\":[{vulnerabilities}]}}]}}' ;;\n\
+         *trivy*) echo '{{\"Results\":[{{\"Target\":\"debian\"}}]}}' ;;\n*find*) printf '{writable}' ;;\n*) exit 1 ;;\nesac"
+    );
+    system.commands.script("docker", &script);
 }
 
 #[test]
@@ -38,14 +50,23 @@ fn healthy_degraded_critical_and_absent() {
     system.service.set("/metrics", Response::status(200).header("Content-Type", "text/plain").body("python_gc_objects 7\n"));
     system.is("no metrics of the application", &[("app.metrics", "warn")]);
 
+    docker(&system, "{\"id\":\"PYSEC-2025-1\"},{\"id\":\"PYSEC-2025-2\"}", "/app/main.py\\n");
+    std::fs::remove_dir_all(system.path().join("backups")).unwrap();
+    let audit = [("app.metrics", "warn"), ("audit.dependencies", "warn"), ("audit.writable", "warn"), ("backups", "warn")];
+    let seen = system.is("an audit that finds something", &audit);
+    assert_eq!(seen.check("audit.dependencies")["value"], 2);
+
+    system.commands.script("docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1");
     system.service.set("/health", Response::status(500));
     system.set("REDIS_URL", format!("redis://127.0.0.1:{}", closed_port()));
-    system.is("critical", &[("app.metrics", "warn"), ("app.health", "crit"), ("cache.ping", "crit")]);
+    let no_docker = [("audit.dependencies", "unknown"), ("audit.image", "unknown"), ("audit.writable", "warn"), ("backups", "warn")];
+    let critical = [("app.metrics", "warn"), ("app.health", "crit"), ("cache.ping", "crit")];
+    system.is("critical", &[no_docker.as_slice(), critical.as_slice()].concat());
 
     for (name, url) in [("APP_URL", "http"), ("METRICS_URL", "http"), ("PROMETHEUS_URL", "http"), ("DATABASE_URL", "postgresql")] {
         system.set(name, format!("{url}://127.0.0.1:{}", closed_port()));
     }
     let asked = ["week.duration", "week.errors", "week.cpu", "month.requests", "month.memory"].map(|id| (id, "unknown"));
     let ours = ["app.health", "app.metrics", "db.ready", "cache.ping"].map(|id| (id, "crit"));
-    system.is("absent", &[asked.as_slice(), ours.as_slice()].concat());
+    system.is("absent", &[no_docker.as_slice(), asked.as_slice(), ours.as_slice()].concat());
 }

@@ -1,6 +1,6 @@
 //! TWZRD off-chain services: the database of every day, the services after the restart of Fridays.
 
-use crate::watched::Watched;
+use crate::watched::{Watched, tells};
 use ml_tests::{Cluster, Response, TestDb, closed_port};
 
 const SCHEMA: &str =
@@ -15,6 +15,7 @@ fn twzrd(hint: &str) -> (Watched, TestDb) {
     system.set("DATABASE_URL", db.url_as(&operator.name, &operator.password));
     system.set("HEALTH_URL", system.service.url("/health"));
     system.service.set("/health", Response::json(r#"{"status":"ok"}"#));
+    system.machine(7, 71, 2.83);
     (system, db)
 }
 
@@ -26,7 +27,6 @@ fn healthy_degraded_critical_and_absent() {
     assert_eq!(seen.check("db.migrations")["value"], 12);
     assert!(seen.check("db.growth")["summary"].as_str().unwrap().contains("no earlier run"), "{}", seen.check("db.growth"));
 
-    // The estimates of dead rows reach the others when the session that made them ends.
     db.client().batch_execute("CREATE TABLE events (id int)").unwrap();
     system.is("a table without primary key", &[("db.primary-keys", "warn")]);
     let seen = system.look(&["--only", "db.primary-keys"]);
@@ -41,6 +41,25 @@ fn healthy_degraded_critical_and_absent() {
     system.set("DATABASE_URL", format!("postgresql://x:y@127.0.0.1:{}/x", closed_port()));
     system.set("HEALTH_URL", format!("http://127.0.0.1:{}/health", closed_port()));
     system.is("absent", &[("db.connect", "crit"), ("services.health", "crit")]);
+}
+
+#[test]
+fn swap_and_load_are_alerts_and_emergencies_as_in_the_framework() {
+    let (mut system, _db) = twzrd("twzrd_host");
+    let cases = [(20, 8.0, "ok", "ok"), (21, 8.1, "warn", "warn"), (80, 12.0, "warn", "warn"), (81, 12.1, "crit", "crit")];
+    for (swap, load, of_swap, of_load) in cases {
+        system.machine(swap, 71, load);
+        system.forget_alerts();
+        let seen = system.look(&["--tier", "fast", "--skip", "services"]);
+        let status = |id: &str| seen.check(id)["status"].as_str().unwrap().to_owned();
+        assert_eq!((status("host.swap").as_str(), status("host.load").as_str()), (of_swap, of_load), "swap {swap}, load {load}");
+        let told = seen.told.join("\n");
+        match of_swap {
+            "ok" => assert!(told.is_empty(), "silent unless an alert: {told}"),
+            "warn" => assert!(tells(&told, "medium", "host.swap") && told.contains("threshold 20"), "{told}"),
+            _ => assert!(tells(&told, "critical", "host.load") && told.contains("threshold 12"), "{told}"),
+        }
+    }
 }
 
 #[test]

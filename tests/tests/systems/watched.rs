@@ -57,6 +57,26 @@ impl Watched {
         std::fs::write(path, text).unwrap();
     }
 
+    pub fn chmod(&self, path: &str, mode: u32) {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(self.path().join(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// The machine is now so: per cent of swap and memory in use, load.
+    pub fn machine(&mut self, swap: u64, memory: u64, load: f64) {
+        let (total, of) = (8_000_000, |percent: u64| 8_000_000 * (100 - percent) / 100);
+        let text = format!(
+            "MemTotal: {total} kB\nMemFree: 0 kB\nMemAvailable: {} kB\nSwapTotal: {total} kB\nSwapFree: {} kB\n",
+            of(memory),
+            of(swap)
+        );
+        self.write("machine/proc/meminfo", &text);
+        self.write("machine/proc/loadavg", &format!("{load} {load} {load} 1/100 4242\n"));
+        self.write("machine/proc/uptime", "950400.0 1900000.0\n");
+        self.write("machine/proc/stat", "cpu 100 0 100 1000 0 0 0 0 0 0\ncpu0 100 0 100 1000 0 0 0 0 0 0\n");
+        self.set("HOST_ROOT", self.path().join("machine").display().to_string());
+    }
+
     fn config(&self) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
         let text: String = self.settings.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
@@ -137,6 +157,11 @@ impl Watched {
     pub fn status(&self, id: &str) -> String {
         self.look(&["--only", id]).check(id)["status"].as_str().unwrap().to_owned()
     }
+}
+
+/// Whether people are told of this check with this severity, however the line is put.
+pub fn tells(message: &str, severity: &str, id: &str) -> bool {
+    message.lines().any(|line| line.contains(&format!(" {id}: ")) && line.split(id).next().unwrap_or_default().contains(severity))
 }
 
 impl Seen {
