@@ -3,6 +3,7 @@
 
 mod args;
 mod command;
+mod container;
 mod declare;
 mod disk;
 mod dns;
@@ -15,7 +16,9 @@ mod http;
 pub mod jq;
 mod json;
 mod lean;
+mod logs;
 mod permissions;
+mod pm2;
 mod postgres;
 #[cfg(all(test, unix))]
 pub mod probing;
@@ -54,9 +57,12 @@ pub const KINDS: &[&Kind] = &[
     &host::KIND,
     &disk::KIND,
     &process::KIND,
+    &pm2::KIND,
+    &container::KIND,
     &files::KIND,
     &permissions::KIND,
     &exposed::KIND,
+    &logs::KIND,
     &command::KIND,
     &lean::KIND,
 ];
