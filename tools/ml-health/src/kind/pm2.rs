@@ -186,6 +186,7 @@ fn all_at_once(list: &[Process], since: &dyn Fn(&Process) -> Option<u64>) -> boo
 }
 
 #[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 mod tests {
     use super::super::probing::{Probing, text};
     use super::*;

@@ -154,6 +154,7 @@ fn sample(found: &[Found], remembered: &Value, now: jiff::Timestamp) -> Sample {
 }
 
 #[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 mod tests {
     use super::super::probing::{Probing, text};
     use super::*;

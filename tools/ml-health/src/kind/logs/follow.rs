@@ -93,8 +93,7 @@ pub fn follow(places: &Places<'_>, look: &mut Look<'_>, until: Instant, line: &m
             None => told.missed += u64::from(!seen.r && seen.n > 0),
         }
     }
-    for at in 0..files.len() {
-        let file = &files[at];
+    for (at, file) in files.iter().enumerate() {
         if file.claimed || file.found.meta.len() == 0 && !file.live {
             continue;
         }
