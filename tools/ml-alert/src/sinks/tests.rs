@@ -328,3 +328,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_examples_of_the_documentation_are_read() {
+    let (docs, config) = (include_str!("../../../../docs/sinks.md"), include_str!("../../../../config/alerts.toml"));
+    let example = docs.split("```toml").nth(1).unwrap().split("```").next().unwrap().to_owned();
+    let commented = config[config.find("#[sink.").unwrap()..].lines().map(|line| format!("{}\n", line.trim_start_matches('#'))).collect();
+    for text in [example, commented] {
+        let file = File::parse(Path::new("example.toml"), text).unwrap();
+        file.fill(Box::new(|name| Some(format!("https://example.org/{name}"))));
+        let sinks = file.root().named_tables("sink").into_iter().filter_map(|(name, table)| Sink::read(name.value, &table)).count();
+        assert_eq!((file.mistakes(), sinks), (vec![], 9));
+    }
+}
