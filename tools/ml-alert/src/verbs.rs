@@ -10,7 +10,7 @@ use crate::work::{rule_files, state_path};
 use jiff::{SignedDuration, Timestamp};
 use ml_common::people::counted;
 use ml_common::reader::{Item as Read, Reader};
-use ml_common::record::{Alert, AlertState, Fate, Step, timestamp};
+use ml_common::record::{Alert, AlertState, Fate, Record, Step, timestamp};
 use ml_common::{Class, Done, Failure, OrFail, Result, Stage, Status};
 use ml_watch::state::StateFile;
 use std::collections::BTreeMap;
@@ -27,14 +27,18 @@ const STEP: SignedDuration = SignedDuration::from_secs(10);
 /// Class Config for the rules, Usage when the history cannot be read.
 pub fn replay(cli: &Cli, args: &Replay, stage: &Stage) -> Result<Done> {
     let files = if args.rules.is_empty() { rule_files(cli, stage)? } else { args.rules.clone() };
-    let new = played(&files, &args.history, stage)?;
-    if args.against.is_empty() {
+    let mut players = vec![Player::under(&files, stage)?];
+    if !args.against.is_empty() {
+        players.push(Player::under(&args.against, stage)?);
+    }
+    let mut made = played(players, &args.history, stage)?.into_iter();
+    let new = made.next().unwrap_or_default();
+    let Some(old) = made.next() else {
         for told in &new {
             tell(stage, told, Status::Ok, "would be sent");
         }
         return Ok(Done::ok(format!("{} would have been sent", counted(new.len(), "notification"))).metric("notifications", new.len()));
-    }
-    let old = played(&args.against, &args.history, stage)?;
+    };
     let index = |of: &[Notification]| of.iter().map(|told| (name(told), told.clone())).collect::<BTreeMap<_, _>>();
     let (before, after) = (index(&old), index(&new));
     for (_, told) in after.iter().filter(|(name, _)| !before.contains_key(*name)) {
@@ -69,24 +73,13 @@ fn tell(stage: &Stage, told: &Notification, status: Status, reason: &str) {
     stage.alert(status, alert);
 }
 
-fn played(rules: &[PathBuf], history: &[PathBuf], stage: &Stage) -> Result<Vec<Notification>> {
-    let rules = Arc::new(Rules::read(rules, &stage.settings)?);
-    let mut engine = Engine::new(rules, State::default());
-    let (mut made, mut last): (Vec<Notification>, Option<Timestamp>) = (Vec::new(), None);
+/// One pass for all: a history on standard input is there but once.
+fn played(mut players: Vec<Player>, history: &[PathBuf], stage: &Stage) -> Result<Vec<Vec<Notification>>> {
     let mut play = |input: Box<dyn std::io::Read>| -> Result<()> {
         for item in Reader::new(input) {
             stage.cancel.check()?;
-            let Read::Record { record, .. } = item else { continue };
-            engine.record(&record);
-            let Some(now) = engine.state.now else { continue };
-            // In watches, time goes on between the records.
-            if last.is_none_or(|last| now.duration_since(last).abs() >= STEP) {
-                if last.is_some() {
-                    engine.tick(now);
-                    made.extend(engine.due(now, false, &Place::default()));
-                    engine.state.outbox.clear();
-                }
-                last = Some(now);
+            if let Read::Record { record, .. } = item {
+                players.iter_mut().for_each(|player| player.play(&record));
             }
         }
         Ok(())
@@ -97,11 +90,52 @@ fn played(rules: &[PathBuf], history: &[PathBuf], stage: &Stage) -> Result<Vec<N
     for path in history {
         play(Box::new(File::open(path).or_fail(Class::Usage, || format!("cannot read {}", path.display()))?))?;
     }
-    if let Some(now) = engine.state.now {
-        engine.tick(now);
-        made.extend(engine.due(now, true, &Place::default()));
+    Ok(players.into_iter().map(Player::end).collect())
+}
+
+/// Plays a history as it went: runs end, and time goes by between records.
+struct Player {
+    engine: Engine,
+    made: Vec<Notification>,
+    run: String,
+    /// When it was last seen what is due.
+    seen: Option<Timestamp>,
+}
+
+impl Player {
+    fn under(rules: &[PathBuf], stage: &Stage) -> Result<Player> {
+        let engine = Engine::new(Arc::new(Rules::read(rules, &stage.settings)?), State::default());
+        Ok(Player { engine, made: Vec::new(), run: String::new(), seen: None })
     }
-    Ok(made)
+
+    fn end(mut self) -> Vec<Notification> {
+        self.pass(self.engine.state.now, true);
+        self.made
+    }
+
+    fn play(&mut self, record: &Record) {
+        let Ok(at) = record.head.ts.parse::<Timestamp>() else { return };
+        let before = self.engine.state.now;
+        let ended = before.is_some() && self.run != record.head.run;
+        if ended || self.seen.is_some_and(|seen| at.duration_since(seen).abs() >= STEP) {
+            self.pass(before, ended);
+            // Until now, nothing was heard.
+            self.pass(Some(at), false);
+        }
+        if self.run != record.head.run {
+            self.run.clone_from(&record.head.run);
+        }
+        self.seen.get_or_insert(at);
+        self.engine.record(record);
+    }
+
+    fn pass(&mut self, now: Option<Timestamp>, last: bool) {
+        let Some(now) = now else { return };
+        self.engine.tick(now);
+        self.made.extend(self.engine.due(now, last, &Place::default()));
+        self.engine.state.outbox.clear();
+        self.seen = Some(now);
+    }
 }
 
 /// Says why something was told or was not.

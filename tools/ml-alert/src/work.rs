@@ -5,7 +5,6 @@ use crate::cli::Cli;
 use crate::deliver::{self, Delivered};
 use crate::engine::state::{State, VERSION};
 use crate::engine::{Engine, Place};
-use crate::notification::Notification;
 use crate::rules::Rules;
 use crate::sinks::{Ping, Sink};
 use crate::spool::Spool;
@@ -224,26 +223,15 @@ impl Work {
         let Some(file) = &mut self.file else { return Ok((made.len(), Delivered::default())) };
         std::mem::swap(&mut file.value, &mut self.engine.state);
         // Kept before the first attempt, whatever happens then.
-        let delivered = match file.save() {
-            Ok(()) => {
-                self.spool.forget();
-                deliver::outbox(stage, &self.rules.sinks, file, last)
-            }
-            Err(failure) => Err(self.unkept(stage, &made, failure)),
-        };
-        if let Some(file) = &mut self.file {
-            std::mem::swap(&mut file.value, &mut self.engine.state);
+        let kept = file.save();
+        if kept.is_ok() {
+            self.spool.forget();
         }
-        delivered.map(|delivered| (made.len(), delivered))
-    }
-
-    /// The state cannot be written: a full disk is no reason to be silent. The next run knows nothing of it and tells it again.
-    fn unkept(&self, stage: &Stage, made: &[Notification], failure: Failure) -> Failure {
-        for (told, sink) in made.iter().filter_map(|told| Some((told, self.rules.sinks.get(&told.sink)?))) {
-            // What became of it is told by its own record.
-            let _ = deliver::once(stage, sink, told);
-        }
-        failure.context("what is told now is told again by the next run")
+        // A disk that is full is no reason to be silent: the next run knows nothing of it and tells it again.
+        let delivered = deliver::outbox(stage, &self.rules.sinks, file, last);
+        std::mem::swap(&mut file.value, &mut self.engine.state);
+        let delivered = delivered?;
+        kept.map(|()| (made.len(), delivered))
     }
 
     /// Another run holds the state: it takes in what this one has seen.

@@ -161,9 +161,8 @@ impl State {
     pub fn silence(&self, alert: &Alert, at: Timestamp) -> Option<&Silence> {
         let covers = |silence: &&Silence| {
             let pattern = glob::Pattern::new(&silence.pattern).ok();
-            silence.from <= at
-                && at < silence.until
-                && pattern.is_some_and(|pattern| pattern.matches(&alert.id) || pattern.matches(&alert.rule))
+            // Records of just before it was wished for are told after.
+            at < silence.until && pattern.is_some_and(|pattern| pattern.matches(&alert.id) || pattern.matches(&alert.rule))
         };
         self.silences.iter().find(covers)
     }

@@ -1,0 +1,197 @@
+//! ml-alert with rules, as its users call it: what is told, when, and what is remembered between runs.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(dead_code, reason = "tests share their support")]
+
+mod support;
+
+use ml_tests::{HttpStandIn, Response};
+use serde_json::{Value, json};
+use support::{Desk, at, bodies, fates, record, run, titles, tool};
+
+const BAD: &str = "[[rule]]\nname = \"bad\"\nid = \"*\"\n";
+
+#[test]
+fn what_is_bad_is_told_once_and_that_it_is_over() {
+    let hook = HttpStandIn::answering(Response::status(200));
+    let desk = Desk::new(&hook.url("/in"), BAD);
+    let bad = [("redis.ping", "crit", 0.0), ("api.p95", "warn", 900.0)];
+    let output = desk.run(&run(0, &bad), &["--log", "/var/log/night"]).expect_code(0);
+    assert_eq!(fates(&output), ["sent"]);
+    let told = bodies(&hook).remove(0);
+    assert_eq!((told["title"].as_str().unwrap(), told["log"].as_str()), ("lab: 2 critical: redis.ping, api.p95", Some("/var/log/night")));
+    assert_eq!(told["look_again"], "ml-health --only api.p95,redis.ping");
+    assert_eq!(told["items"][0]["summary"], "redis.ping is 0");
+    // The same again is no news, nor that a part of it is over; that all is over is.
+    assert!(fates(&desk.run(&run(5, &bad), &[]).expect_code(0)).is_empty());
+    let output = desk.run(&run(10, &[("redis.ping", "ok", 1.0), ("api.p95", "ok", 20.0)]), &[]).expect_code(0);
+    assert_eq!((fates(&output), titles(&hook).last().unwrap().as_str()), (vec!["sent"], "lab: 2 resolved: redis.ping, api.p95"));
+    assert!(fates(&desk.run(&run(15, &[("redis.ping", "ok", 1.0)]), &[]).expect_code(0)).is_empty());
+    assert_eq!((hook.requests().len(), desk.remembered()["alerts"].as_object().unwrap().len()), (2, 0));
+}
+
+#[test]
+fn a_time_that_something_has_to_last_goes_on_from_run_to_run() {
+    let hook = HttpStandIn::answering(Response::status(200));
+    let desk = Desk::new(
+        &hook.url("/in"),
+        "[[rule]]\nname = \"pool\"\nid = \"pool\"\nwhen = \"value > 80\"\nfor = \"10m\"\nseverity = \"high\"\n",
+    );
+    for (minute, value) in [(0, 85.0), (5, 79.0), (6, 85.0), (12, 85.0)] {
+        desk.run(&run(minute, &[("pool", "ok", value)]), &[]).expect_code(0);
+        assert_eq!(hook.requests().len(), 0, "at {minute}");
+    }
+    desk.run(&run(16, &[("pool", "ok", 85.0)]), &[]).expect_code(0);
+    assert_eq!(titles(&hook), ["lab: 1 high: pool"]);
+}
+
+#[test]
+fn tools_that_fail_die_or_take_no_part_are_told_until_they_do() {
+    let hook = HttpStandIn::answering(Response::status(200));
+    let desk =
+        Desk::new(&hook.url("/in"), "[[rule]]\nname = \"tool-failed\"\nid = [\"tool.*\", \"upstream-silent\"]\nseverity = \"critical\"\n");
+    let mut night = run(0, &[]);
+    night.push(json!({"v": 1, "tool": "ml-derive", "stage": "ml-derive.1", "system": "lab", "run": "r-1", "ts": at(0), "host": "h",
+        "status": "ok", "kind": "start"}));
+    desk.run(&night, &["--expect", "ml-health,ml-backup"]).expect_code(70);
+    assert_eq!(titles(&hook), ["lab: 2 critical: tool.ml-backup, tool.ml-derive"]);
+    // Both do their work the next night.
+    let mut night = run(60, &[]);
+    for name in ["ml-derive", "ml-backup"] {
+        let mut end = record(&at(60), "ok", "end", json!({"exit": 0}));
+        (end["tool"], end["stage"]) = (json!(name), json!(format!("{name}.1")));
+        night.push(end);
+    }
+    desk.run(&night, &["--expect", "ml-health,ml-backup"]).expect_code(0);
+    assert_eq!(titles(&hook).last().unwrap(), "lab: 2 resolved: tool.ml-backup, tool.ml-derive");
+    // A night without a word, and one with.
+    desk.run(&[], &[]).expect_code(70);
+    assert_eq!(titles(&hook).last().unwrap(), "lab: 1 critical: upstream-silent");
+    desk.run(&run(120, &[]), &[]).expect_code(0);
+    assert_eq!(titles(&hook).last().unwrap(), "lab: 1 resolved: upstream-silent");
+}
+
+#[test]
+fn what_is_silenced_is_kept_back_and_explained() {
+    let hook = HttpStandIn::answering(Response::status(200));
+    let desk = Desk::new(&hook.url("/in"), BAD);
+    let now = jiff::Timestamp::now().to_string();
+    let crit =
+        [record(&now, "crit", "check", json!({"id": "redis.ping", "summary": "no answer"})), record(&now, "ok", "end", json!({"exit": 0}))];
+    desk.tool(&["silence", "redis.*", "--for", "1h", "--reason", "moving"]).run().expect_code(0);
+    desk.run(&crit, &[]).expect_code(0);
+    assert_eq!(hook.requests().len(), 0);
+    let listed = desk.tool(&["list"]).run().expect_code(0);
+    assert!(listed.record("step", "silence.1")["summary"].as_str().unwrap().contains("by ann: moving"));
+    assert!(listed.record("step", "alert.redis.ping")["summary"].as_str().unwrap().contains("fires since"));
+    let explained = desk.tool(&["explain", "redis.ping"]).run().expect_code(0);
+    assert!(explained.stdout.contains("silenced until") && explained.stdout.contains("by ann: moving"), "{}", explained.stdout);
+    assert!(desk.tool(&["explain", "nobody.knows"]).run().expect_code(64).stderr.contains("ml-alert list"));
+    // A dry run ends no silence.
+    desk.tool(&["silence", "--expire", "1", "--dry-run"]).run().expect_code(0);
+    desk.run(&crit, &[]).expect_code(0);
+    assert_eq!(hook.requests().len(), 0);
+    desk.tool(&["silence", "--expire", "1"]).run().expect_code(0);
+    desk.tool(&["silence", "--expire", "1"]).run().expect_code(64);
+    desk.run(&crit, &[]).expect_code(0);
+    assert_eq!(titles(&hook), ["lab: 1 critical: redis.ping"]);
+}
+
+#[test]
+fn a_history_is_replayed_under_other_rules_and_touches_nothing() {
+    let hook = HttpStandIn::answering(Response::status(200));
+    let desk = Desk::new(&hook.url("/in"), BAD);
+    let strict = desk.folder.path().join("strict.toml");
+    let text = std::fs::read_to_string(desk.file()).unwrap().replace("id = \"*\"\n", "id = \"*\"\nwhen = \"value > 50\"\n");
+    std::fs::write(&strict, text).unwrap();
+    let history: Vec<Value> =
+        [(0, "warn", 60.0), (30, "ok", 55.0), (60, "ok", 10.0)].iter().flat_map(|(m, s, v)| run(*m, &[("pool", s, *v)])).collect();
+    let replayed = desk.tool(&["replay"]).stdin_records(&history).run().expect_code(0);
+    let summaries: Vec<&str> = replayed.kind("alert").map(|alert| alert["summary"].as_str().unwrap()).collect();
+    assert_eq!(summaries, ["lab: 1 low: pool", "lab: 1 resolved: pool"]);
+    let output =
+        tool(&strict, &desk.state(), &["replay", "--against", desk.file().to_str().unwrap()]).stdin_records(&history).run().expect_code(0);
+    let told: Vec<(&str, &str)> =
+        output.kind("alert").map(|alert| (alert["summary"].as_str().unwrap(), alert["reason"].as_str().unwrap())).collect();
+    assert_eq!(
+        told,
+        [
+            ("lab: 1 resolved: pool", "only with the new rules (resolved, 2025-01-08t03:00:00.000z)"),
+            ("lab: 1 resolved: pool", "only with the old rules (resolved, 2025-01-08t02:30:00.000z)"),
+        ]
+    );
+    assert_eq!((output.end()["metrics"]["added"].as_u64(), hook.requests().len(), desk.state().exists()), (Some(1), 0, false));
+}
+
+#[test]
+fn a_dry_run_prints_the_payloads_and_writes_nothing() {
+    let hook = HttpStandIn::answering(Response::status(200));
+    let desk = Desk::new(&hook.url("/in"), BAD);
+    let bad = run(0, &[("redis.ping", "crit", 0.0)]);
+    let output = desk.run(&bad, &["--dry-run"]).expect_code(0);
+    let planned = output.kind("alert").next().unwrap();
+    let mut payload: Value = serde_json::from_str(planned["payload"].as_str().unwrap()).unwrap();
+    assert_eq!((planned["status"].as_str(), hook.requests().len(), desk.state().exists()), (Some("planned"), 0, false));
+    // It is what is sent then.
+    desk.run(&bad, &[]).expect_code(0);
+    let sent = bodies(&hook).remove(0);
+    payload["key"] = sent["key"].clone();
+    assert_eq!(payload, sent);
+}
+
+#[test]
+fn an_absence_is_seen_without_any_record() {
+    let hook = HttpStandIn::answering(Response::status(200));
+    let desk = Desk::new(
+        &hook.url("/in"),
+        "[[rule]]\nname = \"night-missing\"\nid = \"tool.ml-health\"\nabsent_for = \"26h\"\nseverity = \"critical\"\n",
+    );
+    let now = jiff::Timestamp::now();
+    let hours = |hours: i64| (now - jiff::SignedDuration::from_hours(hours)).to_string();
+    desk.run(&[record(&hours(20), "ok", "end", json!({"exit": 0}))], &[]).expect_code(0);
+    desk.tool(&["--tick"]).run().expect_code(0);
+    assert_eq!(hook.requests().len(), 0);
+    // Nobody had called since.
+    std::fs::remove_dir_all(desk.state()).unwrap();
+    desk.run(&[record(&hours(30), "ok", "end", json!({"exit": 0}))], &[]).expect_code(0);
+    desk.tool(&["--tick"]).run().expect_code(0);
+    desk.tool(&["--tick"]).run().expect_code(0);
+    assert_eq!(titles(&hook), ["lab: 1 critical: tool.ml-health"]);
+    desk.run(&[record(&hours(0), "ok", "end", json!({"exit": 0}))], &[]).expect_code(0);
+    assert_eq!(titles(&hook).len(), 2);
+}
+
+#[test]
+fn a_watch_is_told_of_while_it_goes_on() {
+    let hook = HttpStandIn::answering(Response::status(200));
+    let desk = Desk::new(&hook.url("/in"), "[alerts]\ngroup_wait = \"0s\"\n[[rule]]\nname = \"bad\"\nid = \"*\"\n");
+    let mut running = desk.tool(&[]).stdin_open().spawn();
+    let check = |status: &str| record(&jiff::Timestamp::now().to_string(), status, "check", json!({"id": "redis.ping", "summary": "s"}));
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    for (status, count) in [("crit", 1), ("ok", 2)] {
+        while hook.requests().len() < count {
+            assert!(std::time::Instant::now() < until, "nothing was told: {}", running.stdout_so_far());
+            running.feed(&check(status));
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+    assert!(running.is_running());
+    running.close_stdin();
+    running.wait().expect_code(0);
+    assert_eq!(titles(&hook), ["lab: 1 critical: redis.ping", "lab: 1 resolved: redis.ping"]);
+}
+
+#[test]
+fn a_storm_is_one_message() {
+    let hook = HttpStandIn::answering(Response::status(200));
+    let desk = Desk::new(&hook.url("/in"), BAD);
+    let ids: Vec<String> = (0..10_000).map(|n| format!("table.{n}")).collect();
+    let checks: Vec<(&str, &str, f64)> = ids.iter().map(|id| (id.as_str(), "crit", 1.0)).collect();
+    desk.run(&run(0, &checks), &[]).expect_code(0);
+    let told = bodies(&hook);
+    assert_eq!((told.len(), told[0]["items"].as_array().unwrap().len(), told[0]["more"].as_u64()), (1, 20, Some(9_980)));
+    assert!(told[0]["title"].as_str().unwrap().starts_with("lab: 10000 critical: table.0, "));
+    let well: Vec<(&str, &str, f64)> = ids.iter().map(|id| (id.as_str(), "ok", 1.0)).collect();
+    desk.run(&run(5, &well), &[]).expect_code(0);
+    assert_eq!((hook.requests().len(), desk.remembered()["alerts"].as_object().unwrap().len()), (2, 0));
+}
