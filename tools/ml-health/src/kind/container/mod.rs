@@ -100,6 +100,11 @@ impl Containers {
                 return Ok(Box::new(socket::Socket { path: socket }));
             }
         }
+        #[cfg(not(unix))]
+        if self.socket.is_some() {
+            let failure = ml_common::Failure::new(Class::Config, "this system has no unix sockets");
+            return Err(failure.hint("leave socket out; the command docker is asked").into());
+        }
         Ok(Box::new(cli::Cli { program: program(self.program.as_deref())? }))
     }
 }

@@ -231,7 +231,7 @@ fn same(seen: &Seen, files: &mut [Candidate]) -> Result<Option<Match>, (PathBuf,
     order.sort_by_key(|at| files[*at].inode != seen.i || lines::is_compressed(&files[*at].found.path));
     for at in order {
         let file = &files[at];
-        let itself = file.inode == seen.i && !lines::is_compressed(&file.found.path);
+        let itself = seen.i != 0 && file.inode == seen.i && !lines::is_compressed(&file.found.path);
         if seen.n == 0 && !itself {
             continue;
         }
