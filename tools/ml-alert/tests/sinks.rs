@@ -6,6 +6,8 @@ use ml_tests::smtp::Line;
 use ml_tests::{Alertmanager, HttpStandIn, MailServer, Output, Pki, Response, Strict, TempDir, Tool, skip};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A folder with rules and state.
@@ -282,7 +284,16 @@ fn a_real_alertmanager_receives_groups_and_resolves() {
 
 #[test]
 fn killed_twenty_times_nothing_is_lost_and_twice_means_the_same_key() {
-    let hook = HttpStandIn::start(|_| Response::status(204).after(Duration::from_millis(4)));
+    // Every other request is not taken, and told so late: a kill in between must not pass for a delivery.
+    let (count, taken) = (AtomicUsize::new(0), Arc::new(Mutex::new(Vec::new())));
+    let takes = Arc::clone(&taken);
+    let hook = HttpStandIn::start(move |request| {
+        if count.fetch_add(1, Ordering::SeqCst) % 2 == 0 {
+            return Response::status(503).header("Retry-After", "0.01").after(Duration::from_millis(20));
+        }
+        takes.lock().unwrap().push(request.clone());
+        Response::status(204).after(Duration::from_millis(5))
+    });
     let place = Place::new(&format!("[sink.a]\nkind = \"webhook\"\nurl = \"{}\"", hook.url("/")));
     let rules = std::fs::read_to_string(place.0.path().join("alerts.toml")).unwrap();
     std::fs::write(place.0.path().join("alerts.toml"), format!("{rules}group_by = [\"id\"]\n")).unwrap();
@@ -306,7 +317,7 @@ fn killed_twenty_times_nothing_is_lost_and_twice_means_the_same_key() {
     let last = place.tell(&records);
     assert_eq!(last.code, 0, "{}", last.stderr);
     let mut keys = std::collections::BTreeMap::<String, std::collections::BTreeSet<String>>::new();
-    for request in hook.requests() {
+    for request in taken.lock().unwrap().iter() {
         let body: Value = serde_json::from_str(&request.body).unwrap();
         assert_eq!(body["key"].as_str(), request.headers.get("idempotency-key").map(String::as_str));
         for item in body["items"].as_array().unwrap() {
