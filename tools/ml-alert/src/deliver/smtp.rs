@@ -96,7 +96,11 @@ fn judge(error: &Error, begun: bool, server: &str, name: &str) -> Outcome {
     let mut said = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
-        said.push_str(&format!(": {inner}"));
+        let inner_said = inner.to_string();
+        // Some errors quote their cause already.
+        if !said.contains(&inner_said) {
+            said.push_str(&format!(": {inner_said}"));
+        }
         source = inner.source();
     }
     let said: String = said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect();
