@@ -17,6 +17,8 @@ struct Members<'a> {
     sink: String,
     /// Alerts that fire and may be told.
     firing: BTreeSet<String>,
+    /// One of them may be told again: it is neither silenced, nor inhibited, nor waits for the morning.
+    loud: bool,
     /// Its rules: the shortest repetition counts.
     rules: Vec<&'a Rule>,
 }
@@ -99,12 +101,13 @@ fn gather<'a>(rules: &'a Rules, state: &mut State, now: Timestamp) -> BTreeMap<S
             Some(format!("not told while {other} fires"))
         } else if let Some(silence) = state.silence(alert, now) {
             Some(format!("silenced until {} by {}: {}", silence.until, silence.author, silence.reason))
-        } else if !told && rules.quiet.iter().any(|quiet| quiet.holds(severity, now)) {
+        } else if rules.quiet.iter().any(|quiet| quiet.holds(severity, now)) {
             Some("waits for the end of the quiet hours".to_owned())
         } else {
             None
         };
         // What has been told already stays in its group: it is not over because somebody silences it.
+        let hushed = why_not.is_some();
         if let Some(why_not) = why_not.filter(|_| !told) {
             if since == now || state.log.back().is_none_or(|last| last.of != *name || last.said != why_not) {
                 kept_back.push((name.clone(), why_not));
@@ -115,6 +118,7 @@ fn gather<'a>(rules: &'a Rules, state: &mut State, now: Timestamp) -> BTreeMap<S
             let members = groups.entry(key(sink, rule, alert)).or_default();
             members.sink.clone_from(sink);
             members.firing.insert(name.clone());
+            members.loud |= !hushed;
             members.rules.push(rule);
         }
     }
@@ -172,6 +176,9 @@ fn decide(
         return (ready || last).then(|| (Why::Firing, all()));
     }
     group.waiting = None;
+    if !members.loud {
+        return None;
+    }
     let worst = members.firing.iter().filter_map(|name| state.alerts.get(name)?.severity).max().unwrap_or(Severity::Low);
     if let Some(after) = rules.urgency(worst).escalate_after {
         let step = after.saturating_mul(u32::try_from(group.level + 1).unwrap_or(u32::MAX));

@@ -203,6 +203,17 @@ fn silence_and_quiet_hours_keep_things_back_and_swallow_no_end() {
 }
 
 #[test]
+fn what_was_told_and_then_silenced_is_neither_repeated_nor_escalated() {
+    let mut bench = Bench::new(&format!("{BAD}[severity.critical]\nescalate_after = \"30m\"\n"));
+    assert_eq!(bench.check(0, "redis.ping", Status::Crit, 0.0), ["Firing lab: 1 critical: redis.ping"]);
+    let (pattern, author, reason) = ("redis.*".into(), "ann".into(), "at it".into());
+    bench.0.state.silences.push(state::Silence { id: 1, pattern, from: at(60), until: at(6 * 3600), author, reason });
+    assert_eq!(bench.check(5 * 3600, "redis.ping", Status::Crit, 0.0), [""; 0]);
+    assert_eq!(bench.check(6 * 3600, "redis.ping", Status::Crit, 0.0), ["Escalated lab: escalated, 1 critical: redis.ping"]);
+    assert_eq!(bench.check(6 * 3600 + 60, "redis.ping", Status::Ok, 1.0), ["Resolved lab: 1 resolved: redis.ping"]);
+}
+
+#[test]
 fn quiet_hours_follow_the_clock_on_the_wall_when_it_is_changed() {
     let rules =
         Rules::parse("[[quiet]]\nzone = \"Europe/Berlin\"\nfrom = \"01:00\"\nto = \"04:00\"\ndays = [\"sun\"]\nunless = \"high\"\n")
