@@ -119,6 +119,8 @@ fn mail(table: &Table<'_>) -> Option<Mail> {
     let login = match (user, password) {
         (Some(user), Some(password)) => Some((user.value, password)),
         (None, None) => None,
+        // A variable that is not set has been noted.
+        _ if table.has("user") && table.has("password") => return None,
         _ => {
             table.file().mistake(table.at(), "user and password belong together", "give both, or neither");
             return None;
