@@ -7,5 +7,6 @@ mod angles;
 mod causal_gym;
 mod logos_pxl;
 mod mathledger;
+mod pasted;
 mod twzrd;
 mod watched;

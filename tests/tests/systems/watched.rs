@@ -77,6 +77,11 @@ impl Watched {
         self.set("HOST_ROOT", self.path().join("machine").display().to_string());
     }
 
+    /// The settings are written, for commands that find them by themselves.
+    pub fn settle(&self) {
+        self.config();
+    }
+
     fn config(&self) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
         let text: String = self.settings.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
