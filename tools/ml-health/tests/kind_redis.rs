@@ -80,7 +80,9 @@ impl World {
 
     fn ask(&self, words: &[&str]) -> redis::RedisResult<redis::Value> {
         let mut command = redis::cmd(words[0]);
-        words[1..].iter().for_each(|word| drop(command.arg(*word)));
+        for word in &words[1..] {
+            command.arg(*word);
+        }
         command.query(&mut self.redis.connection())
     }
 }
