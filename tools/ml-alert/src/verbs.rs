@@ -66,7 +66,7 @@ fn tell(stage: &Stage, told: &Notification, status: Status, reason: &str) {
         severity: told.severity.name().into(),
         sink: told.sink.clone(),
         fate: Fate::Suppressed,
-        reason: Some(format!("{reason} ({:?}, {})", told.why, told.at).to_lowercase()),
+        reason: Some(format!("{reason} ({}, {})", format!("{:?}", told.why).to_lowercase(), told.at)),
         summary: told.title.clone(),
         ..Alert::default()
     };
@@ -119,8 +119,6 @@ impl Player {
         let ended = before.is_some() && self.run != record.head.run;
         if ended || self.seen.is_some_and(|seen| at.duration_since(seen).abs() >= STEP) {
             self.pass(before, ended);
-            // Until now, nothing was heard.
-            self.pass(Some(at), false);
         }
         if self.run != record.head.run {
             self.run.clone_from(&record.head.run);

@@ -3,7 +3,7 @@
 use super::state::{Alert, Entry, Group, State};
 use super::{Place, length};
 use crate::notification::{Item, Notification, Severity, Why};
-use crate::rules::{Pace, Rule, Rules};
+use crate::rules::{Pace, Rule, Rules, SEVERITIES};
 use jiff::Timestamp;
 use ml_common::record;
 use std::collections::{BTreeMap, BTreeSet};
@@ -211,12 +211,8 @@ fn notification(rules: &Rules, state: &mut State, group: &Group, told: Told<'_>)
     let first = alerts.first().copied().cloned().unwrap_or_default();
     let rule = |alert: &Alert| rules.rules.iter().find(|rule| alert.is_by(rule));
     let incident = rule(&first).and_then(|rule| rule.incident.as_deref());
-    let ids: Vec<&str> =
-        alerts.iter().filter(|alert| alert.firing.is_some() || why == Why::Resolved).map(|alert| alert.id.as_str()).collect();
-    let count = ids.len() as u64 + if why == Why::Resolved { 0 } else { state.crowded_out };
-    let named = if ids.len() > 4 { format!("{}, ...", ids[..4].join(", ")) } else { ids.join(", ") };
-    let title =
-        format!("{}: {}{count} {}: {named}", first.system, prefix(why), if why == Why::Resolved { "resolved" } else { severity.name() });
+    let shown: Vec<&Alert> = alerts.iter().filter(|alert| alert.firing.is_some() || why == Why::Resolved).copied().collect();
+    let title = format!("{}: {}{}: {}", first.system, prefix(why), counts(&shown, why, state.crowded_out), named(&shown));
     let look: BTreeSet<&str> = alerts
         .iter()
         .filter(|alert| !alert.id.starts_with("tool.") && !alert.id.contains('*'))
@@ -258,6 +254,27 @@ fn notification(rules: &Rules, state: &mut State, group: &Group, told: Told<'_>)
         contact: rules.contact(incident, group.level).map(str::to_owned),
         respond_within: rules.urgency(severity).respond_within.map(|limit| limit.as_secs()),
     }
+}
+
+/// `1 critical, 3 low`, of what is over `4 resolved`.
+fn counts(alerts: &[&Alert], why: Why, more: u64) -> String {
+    if why == Why::Resolved {
+        return format!("{} resolved", alerts.len());
+    }
+    let count = |severity| alerts.iter().filter(|alert| alert.severity == Some(severity)).count();
+    let mut parts: Vec<String> = SEVERITIES
+        .iter()
+        .map(|(word, severity)| (count(*severity), word))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    parts.extend((more > 0).then(|| format!("{more} more")));
+    parts.join(", ")
+}
+
+fn named(alerts: &[&Alert]) -> String {
+    let ids: Vec<&str> = alerts.iter().take(4).map(|alert| alert.id.as_str()).collect();
+    format!("{}{}", ids.join(", "), if alerts.len() > 4 { ", ..." } else { "" })
 }
 
 fn prefix(why: Why) -> &'static str {
