@@ -25,6 +25,8 @@ pub fn value(value: &Scalar, unit: Option<&str>) -> String {
         (Scalar::Int(bytes @ 0..), Some("bytes")) => human_bytes(bytes.unsigned_abs()),
         (Scalar::Text(range), Some("bytes")) => range.split_inclusive(|c: char| !c.is_ascii_digit()).map(readable_bytes).collect(),
         (Scalar::Float(x), unit) => with_unit(&rounded(*x), unit),
+        // A range or a condition: a unit right after it would look like a part of it.
+        (Scalar::Text(range), Some(unit)) => format!("{range} {unit}"),
         (other, unit) => with_unit(&other.to_string(), unit),
     }
 }
@@ -69,6 +71,7 @@ mod tests {
         assert_eq!(value(&Scalar::Float(98.7654), Some("%")), "98.77%");
         assert_eq!(value(&Scalar::Float(84.5), Some("%")), "84.5%");
         assert_eq!(value(&Scalar::Text("up".into()), None), "up");
+        assert_eq!(value(&Scalar::Text("94:".into()), Some("%")), "94: %");
         assert_eq!(value(&Scalar::Float(1234.5), Some("ms")), "1234 ms");
     }
 }
