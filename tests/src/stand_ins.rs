@@ -78,4 +78,51 @@ impl Commands {
     pub fn remove(&self, name: &str) {
         std::fs::remove_file(self.folder.join(name)).unwrap();
     }
+
+    /// A docker with these containers: name, `running` or `exited`, a variable of its environment. What its other words answer stands in files
+    /// beside it, `docker.d/WORD`: `audit` (pip-audit), `trivy`, `find`, `logs-NAME`.
+    pub fn docker(&self, containers: &[(&str, &str, &str)]) {
+        let folder = self.folder.join("docker.d");
+        std::fs::create_dir_all(&folder).unwrap();
+        let one = |(name, status, variable): &(&str, &str, &str)| {
+            let state =
+                serde_json::json!({ "Status": status, "ExitCode": i32::from(*status != "running"), "StartedAt": "2025-01-08T02:00:00Z" });
+            serde_json::json!({ "Id": name, "Name": format!("/{name}"), "State": state, "RestartCount": 0, "Config": { "Env": [variable] } })
+        };
+        let list: Vec<serde_json::Value> = containers.iter().map(one).collect();
+        std::fs::write(folder.join("inspect"), serde_json::json!(list).to_string()).unwrap();
+        let lines = |line: &dyn Fn(&str) -> String| containers.iter().map(|(name, ..)| line(name)).collect::<String>();
+        std::fs::write(folder.join("ps"), lines(&|name| format!("{name}\n"))).unwrap();
+        std::fs::write(folder.join("stats"), lines(&|name| format!("{name}\t12.50%\t512MiB / 2GiB\n"))).unwrap();
+        self.script("docker", DOCKER);
+    }
+
+    /// What a word of the docker stand-in answers.
+    pub fn docker_answers(&self, word: &str, text: &str) {
+        std::fs::create_dir_all(self.folder.join("docker.d")).unwrap();
+        std::fs::write(self.folder.join("docker.d").join(word), text).unwrap();
+    }
+
+    /// A pm2 with these processes: name, status, restarts.
+    pub fn pm2(&self, processes: &[(&str, &str, u64)]) {
+        let one = |(id, (name, status, restarts)): (usize, &(&str, &str, u64))| {
+            serde_json::json!({ "pm_id": id, "name": name, "monit": { "memory": 1000, "cpu": 1 },
+                "pm2_env": { "status": status, "restart_time": restarts, "pm_uptime": 1_736_301_600_000_i64 } })
+        };
+        let list: Vec<serde_json::Value> = processes.iter().enumerate().map(one).collect();
+        self.script("pm2", &format!("[ \"$1\" = jlist ] && cat <<'END'\n{}\nEND", serde_json::json!(list)));
+    }
 }
+
+const DOCKER: &str = r#"at=${0%/*}/docker.d
+for last; do :; done
+case "$*" in
+ps*) cat "$at/ps" ;;
+inspect*) cat "$at/inspect" ;;
+stats*) cat "$at/stats" ;;
+logs*) cat "$at/logs-$last" ;;
+*pip-audit*) cat "$at/audit" ;;
+*trivy*) cat "$at/trivy" ;;
+*find*) cat "$at/find" ;;
+*) exit 9 ;;
+esac"#;

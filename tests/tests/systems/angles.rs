@@ -33,6 +33,7 @@ fn angles() -> (Watched, TestDb, [Running; 2]) {
     system.machine(0, 60, 1.0);
     system.write("export/decisions.json", "[]");
     system.write("backups/angles-config_20250108_020000.tar.gz", "x");
+    system.write("logs/active/memory_sync.log", "began\n");
     system.write(".env", "NOTION_TOKEN=x");
     system.chmod(".env", 0o600);
     let words = [random_word(), random_word()];
@@ -72,6 +73,12 @@ fn healthy_degraded_critical_and_absent() {
     system.set("SCHEDULER", format!("python {}", words[0]));
     system.set("DASHBOARD", format!("python {}", words[1]));
     let _services = words.map(|word| process(&format!("python {word}")));
+
+    let lines = "began\nsync failed\nGET /v1/users/me 401\nAuthorization: Bearer ntn_0123456789abcdefghijklmn\n";
+    system.write("logs/active/memory_sync.log", lines);
+    let logged = [("sync.success", "warn"), ("logs.authentication", "warn"), ("logs.secrets", "crit")];
+    let seen = system.is("what the logs say", &[[("review.cpu", "warn"), ("dashboard", "warn")].as_slice(), logged.as_slice()].concat());
+    assert!(!seen.records.iter().any(|record| record.to_string().contains("ntn_0123456789")), "the secret is shown");
 
     system.set("NOTION_TOKEN", "an-old-one");
     system.set("GITHUB_TOKEN", "an-old-one");

@@ -30,11 +30,17 @@ fn gym() -> (Watched, TestDb, RedisServer) {
 
 /// A docker whose audit finds this, and whose programs of everybody are these.
 fn docker(system: &Watched, vulnerabilities: &str, writable: &str) {
-    let script = format!(
-        "case \"$*\" in\n*pip-audit*) echo '{{\"dependencies\":[{{\"name\":\"requests\",\"vulns\":[{vulnerabilities}]}}]}}' ;;\n\
-         *trivy*) echo '{{\"Results\":[{{\"Target\":\"debian\"}}]}}' ;;\n*find*) printf '{writable}' ;;\n*) exit 1 ;;\nesac"
-    );
-    system.commands.script("docker", &script);
+    let containers = ["causal-interface-gym", "postgres", "redis", "nginx"].map(|name| (name, "running", "PATH=/bin"));
+    system.commands.docker(&containers);
+    let audit = format!(r#"{{"dependencies":[{{"name":"requests","vulns":[{vulnerabilities}]}}]}}"#);
+    system.commands.docker_answers("audit", &audit);
+    system.commands.docker_answers("trivy", r#"{"Results":[{"Target":"debian"}]}"#);
+    system.commands.docker_answers("find", writable);
+    let now = jiff::Timestamp::now();
+    let lines = ["INFO ready", "ERROR openai request error", "INFO slow_request 6.1s", "WARNING timeout"];
+    let text: String = lines.iter().map(|line| format!("{now} {line}\n")).collect();
+    system.commands.docker_answers("logs-causal-interface-gym", &text);
+    system.commands.docker_answers("logs-nginx", &format!("{now} GET / 401\n{now} GET / 200\n"));
 }
 
 #[test]
@@ -46,20 +52,38 @@ fn healthy_degraded_critical_and_absent() {
     let seen = system.is("healthy", &[]);
     assert_eq!((&seen.check("app.metrics")["value"], &seen.check("week.duration")["value"]), (&3.into(), &1.5.into()));
     assert_eq!(seen.check("week.cache")["value"], 100);
+    let said = "24 hours: 1 errors, 1 slow requests, 1 LLM API failures, 1 timeouts, 0 failed connections";
+    assert_eq!((&seen.check("log.errors")["summary"], &seen.check("audit.access")["value"]), (&said.into(), &1.into()));
+    assert_eq!((&seen.check("containers")["value"], &seen.check("containers.usage")["value"]), (&3.into(), &25.into()));
 
     system.service.set("/metrics", Response::status(200).header("Content-Type", "text/plain").body("python_gc_objects 7\n"));
     system.is("no metrics of the application", &[("app.metrics", "warn")]);
 
-    docker(&system, "{\"id\":\"PYSEC-2025-1\"},{\"id\":\"PYSEC-2025-2\"}", "/app/main.py\\n");
+    docker(&system, "{\"id\":\"PYSEC-2025-1\"},{\"id\":\"PYSEC-2025-2\"}", "/app/main.py\n");
     std::fs::remove_dir_all(system.path().join("backups")).unwrap();
     let audit = [("app.metrics", "warn"), ("audit.dependencies", "warn"), ("audit.writable", "warn"), ("backups", "warn")];
     let seen = system.is("an audit that finds something", &audit);
     assert_eq!(seen.check("audit.dependencies")["value"], 2);
 
+    system.commands.docker(&[
+        ("causal-interface-gym", "running", "JWT_SECRET=hunter2"),
+        ("postgres", "exited", ""),
+        ("redis", "running", ""),
+    ]);
+    system.commands.docker_answers("audit", r#"{"vulnerabilities":[]}"#);
+    system.commands.docker_answers("find", "");
+    let seen = system.is(
+        "a container that ended, a secret in another",
+        &[("app.metrics", "warn"), ("backups", "warn"), ("containers", "warn"), ("audit.secrets", "warn")],
+    );
+    assert!(!seen.records.iter().any(|record| record.to_string().contains("hunter2")), "the secret is shown");
+
     system.commands.script("docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1");
     system.service.set("/health", Response::status(500));
     system.set("REDIS_URL", format!("redis://127.0.0.1:{}", closed_port()));
     let no_docker = [("audit.dependencies", "unknown"), ("audit.image", "unknown"), ("audit.writable", "warn"), ("backups", "warn")];
+    let ours = ["containers", "containers.usage", "log.errors", "audit.secrets", "audit.access"].map(|id| (id, "unknown"));
+    let no_docker = [no_docker.as_slice(), ours.as_slice()].concat();
     let critical = [("app.metrics", "warn"), ("app.health", "crit"), ("cache.ping", "crit")];
     system.is("critical", &[no_docker.as_slice(), critical.as_slice()].concat());
 

@@ -51,6 +51,8 @@ fn pxl() -> Watched {
     system.write("app/logs/archive/performance_20251018.json", &day.to_string());
     system.machine(0, 60, 1.0);
     system.write("app/.env", "PXL_POOL_SIZE=5\n");
+    system.write("app/logs/pxl-server.log", "");
+    system.commands.docker(&[("pxl-prover", "running", "")]);
     serve(&system, WELL);
     system.service.set("/health", healthy(true));
     system.service.set("/prove", Response::json(r#"{"ok": true}"#));

@@ -32,6 +32,7 @@ fn mathledger() -> (Watched, TestDb, RedisServer) {
     system.set("BACKUP_PROOF_MAX_AGE_DAYS", "0");
     system.service.set("/health", Response::json(HEALTHY));
     system.service.set("/metrics", metrics(85, 1000));
+    system.commands.docker(&[("infra-postgres-1", "running", ""), ("infra-redis-1", "running", ""), ("other", "exited", "")]);
     (system, db, redis)
 }
 
@@ -52,7 +53,8 @@ fn healthy_degraded_critical_and_absent() {
 
     db.client().batch_execute("UPDATE blocks SET merkle_root = repeat('0', 64) WHERE block_number = 1").unwrap();
     system.service.set("/health", Response::status(500));
-    let critical = [("ledger.chain", "crit"), ("api.health", "crit")];
+    system.commands.docker(&[("infra-postgres-1", "running", ""), ("infra-redis-1", "exited", "")]);
+    let critical = [("ledger.chain", "crit"), ("api.health", "crit"), ("containers.running", "warn")];
     system.is("critical", &[degraded.as_slice(), critical.as_slice()].concat());
 
     for (name, scheme) in [("HEALTH_URL", "http"), ("METRICS_URL", "http"), ("REDIS_URL", "redis"), ("DATABASE_URL", "postgresql")] {

@@ -23,6 +23,7 @@ fn system(profile: &'static str) -> (Watched, TestDb, RedisServer) {
     db.client().batch_execute("CREATE TABLE experiments (id int PRIMARY KEY)").unwrap();
     let redis = RedisServer::start();
     let mut system = Watched::new(profile);
+    system.service.set("/nothing/api/v2/alerts", Response::status(200));
     system.service.set("/health", Response::json(r#"{"status":"healthy","ready":true}"#));
     for (name, value) in [("DATABASE_URL", db.url()), ("REDIS_URL", redis.url()), ("BASE_URL", system.service.url(""))] {
         system.set(name, value);

@@ -7,6 +7,12 @@ const SCHEMA: &str =
     "CREATE TABLE epochs (id int PRIMARY KEY); CREATE TABLE channels (id int PRIMARY KEY); CREATE TABLE proofs (id int PRIMARY KEY);
     CREATE TABLE schema_migrations (version int PRIMARY KEY); INSERT INTO schema_migrations SELECT generate_series(1, 12)";
 
+/// The eleven services, of which the first was restarted so often.
+fn eleven(restarts: u64) -> Vec<(&'static str, &'static str, u64)> {
+    let names = ["api", "worker", "epochs", "channels", "proofs", "keeper", "relay", "index", "cron", "mail", "web"];
+    names.iter().map(|name| (*name, "online", if *name == "api" { restarts } else { 0 })).collect()
+}
+
 fn twzrd(hint: &str) -> (Watched, TestDb) {
     let db = Cluster::shared().database(hint);
     db.client().batch_execute(SCHEMA).unwrap();
@@ -16,6 +22,9 @@ fn twzrd(hint: &str) -> (Watched, TestDb) {
     system.set("HEALTH_URL", system.service.url("/health"));
     system.service.set("/health", Response::json(r#"{"status":"ok"}"#));
     system.machine(7, 71, 2.83);
+    system.commands.pm2(&eleven(0));
+    system.write("log/twzrd-api.log", "ready\n");
+    system.set("LOG_FILES", system.path().join("log/*.log").display().to_string());
     (system, db)
 }
 
@@ -41,6 +50,21 @@ fn healthy_degraded_critical_and_absent() {
     system.set("DATABASE_URL", format!("postgresql://x:y@127.0.0.1:{}/x", closed_port()));
     system.set("HEALTH_URL", format!("http://127.0.0.1:{}/health", closed_port()));
     system.is("absent", &[("db.connect", "crit"), ("services.health", "crit")]);
+}
+
+#[test]
+fn crashes_and_errors_since_the_last_look_are_alerts() {
+    let (system, _db) = twzrd("twzrd_pm2");
+    system.is("at first", &[]);
+    system.commands.pm2(&eleven(1));
+    system.write("log/twzrd-api.log", "ready\nERROR connection lost\n");
+    let seen = system.is("a crash", &[("pm2.crashes", "warn"), ("logs.errors", "warn")]);
+    assert!(seen.told.join("\n").contains("pm2 restart NAME") && tells(&seen.told.join("\n"), "medium", "pm2.crashes"), "{:?}", seen.told);
+    system.is("no new one", &[]);
+    let mut ten = eleven(1);
+    ten[3].1 = "errored";
+    system.commands.pm2(&ten);
+    system.is("given up", &[("pm2.crashes", "warn"), ("pm2.online", "warn")]);
 }
 
 #[test]
