@@ -119,6 +119,8 @@ impl Player {
         let ended = before.is_some() && self.run != record.head.run;
         if ended || self.seen.is_some_and(|seen| at.duration_since(seen).abs() >= STEP) {
             self.pass(before, ended);
+            // A run that begins is not judged by its first record.
+            self.seen = Some(if ended { at } else { self.seen.unwrap_or(at) });
         }
         if self.run != record.head.run {
             self.run.clone_from(&record.head.run);

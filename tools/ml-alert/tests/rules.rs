@@ -198,3 +198,13 @@ fn a_storm_is_one_message() {
     desk.run(&run(5, &well), &[]).expect_code(0);
     assert_eq!((hook.requests().len(), desk.remembered()["alerts"].as_object().unwrap().len()), (2, 0));
 }
+
+#[test]
+fn a_replayed_run_is_judged_at_its_end() {
+    let desk = Desk::new("http://127.0.0.1:9/in", "[severity.critical]\nescalate_after = \"30m\"\n[[rule]]\nname = \"bad\"\nid = \"*\"\n");
+    let mut history = run(0, &[("a", "crit", 1.0), ("b", "crit", 1.0)]);
+    history.extend(run(600, &[("a", "ok", 1.0), ("b", "ok", 1.0)]));
+    let replayed = desk.tool(&["replay"]).stdin_records(&history).run().expect_code(0);
+    let summaries: Vec<&str> = replayed.kind("alert").map(|alert| alert["summary"].as_str().unwrap()).collect();
+    assert_eq!(summaries, ["lab: 2 critical: a, b", "lab: 2 resolved: a, b"]);
+}
