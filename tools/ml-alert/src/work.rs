@@ -3,7 +3,7 @@
 use crate::act;
 use crate::cli::Cli;
 use crate::deliver::{self, Delivered};
-use crate::engine::state::{State, VERSION};
+use crate::engine::state::{MAX_OUTBOX, State, VERSION};
 use crate::engine::{Engine, Place};
 use crate::rules::Rules;
 use crate::sinks::{Ping, Sink};
@@ -220,6 +220,7 @@ impl Work {
             made.iter().for_each(|told| deliver::plan(stage, &self.rules.sinks, told));
             return Ok((made.len(), Delivered::default()));
         }
+        self.give_up(stage);
         let Some(file) = &mut self.file else { return Ok((made.len(), Delivered::default())) };
         std::mem::swap(&mut file.value, &mut self.engine.state);
         // Kept before the first attempt, whatever happens then.
@@ -232,6 +233,17 @@ impl Work {
         std::mem::swap(&mut file.value, &mut self.engine.state);
         let delivered = delivered?;
         kept.map(|()| (made.len(), delivered))
+    }
+
+    /// What nobody takes for ever does not fill the disk.
+    fn give_up(&mut self, stage: &Stage) {
+        let outbox = &mut self.engine.state.outbox;
+        let oldest = outbox.len().saturating_sub(MAX_OUTBOX);
+        if let Some(sink) = outbox.drain(..oldest).map(|entry| entry.notification.sink).last() {
+            let summary = format!("{} given up, as more than {MAX_OUTBOX} wait, the last for {sink}", counted(oldest, "notification"));
+            let hint = Some("ml-alert list shows why they wait; correct the sink, or take it out of the rules".into());
+            stage.check(Status::Warn, Check { id: "outbox".into(), summary, hint, ..Check::default() });
+        }
     }
 
     /// Another run holds the state: it takes in what this one has seen.

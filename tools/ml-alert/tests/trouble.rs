@@ -171,3 +171,18 @@ fn what_waited_from_before_there_were_rules_goes_where_it_was_to_go() {
     let requests = hook.requests();
     assert!(requests.len() == 1 && requests[0].path == "/old" && requests[0].body.contains("delayed since"), "{requests:?}");
 }
+
+#[test]
+fn what_nobody_takes_is_given_up_some_day_and_that_is_told() {
+    let desk = Desk::new("${OPS_URL}", EACH);
+    desk.run(&run(0, &[("a", "crit", 1.0)]), &[]);
+    let mut whole: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(desk.state_file()).unwrap()).unwrap();
+    let entry = whole["value"]["outbox"][0].clone();
+    whole["value"]["outbox"] = vec![entry; 5_000].into();
+    std::fs::write(desk.state_file(), whole.to_string()).unwrap();
+    let output = desk.run(&run(5, &[("b", "crit", 1.0)]), &[]);
+    let told = output.record("check", "outbox");
+    assert!(told["summary"].as_str().unwrap().starts_with("1 notification given up"), "{told}");
+    let outbox = desk.remembered()["outbox"].take();
+    assert_eq!((outbox.as_array().unwrap().len(), outbox[4_999]["notification"]["items"][0]["id"].as_str()), (5_000, Some("b")));
+}

@@ -12,6 +12,9 @@ pub const VERSION: u64 = 1;
 /// So many alerts are kept; of the others their number. A check whose id is at random would fill any memory.
 pub const MAX_ALERTS: usize = 20_000;
 
+/// So many notifications wait; of more the oldest are given up, and that is told.
+pub const MAX_OUTBOX: usize = 5_000;
+
 /// So many decisions are kept to explain them.
 pub const MAX_LOG: usize = 1_000;
 
