@@ -239,7 +239,7 @@ impl Work {
     fn give_up(&mut self, stage: &Stage) {
         let outbox = &mut self.engine.state.outbox;
         let oldest = outbox.len().saturating_sub(MAX_OUTBOX);
-        if let Some(sink) = outbox.drain(..oldest).map(|entry| entry.notification.sink).last() {
+        if let Some(sink) = outbox.drain(..oldest).next_back().map(|entry| entry.notification.sink) {
             let summary = format!("{} given up, as more than {MAX_OUTBOX} wait, the last for {sink}", counted(oldest, "notification"));
             let hint = Some("ml-alert list shows why they wait; correct the sink, or take it out of the rules".into());
             stage.check(Status::Warn, Check { id: "outbox".into(), summary, hint, ..Check::default() });
