@@ -233,7 +233,7 @@ pub fn silence(args: &SilenceArgs, stage: &Stage) -> Result<Done> {
             return Err(Failure::new(Class::Usage, format!("there is no silence {number}")).hint("ml-alert list shows them"));
         }
         file.save()?;
-        return Ok(Done::ok(format!("silence {number} is over")));
+        return Ok(said(stage, format!("silence {number} is over"), format!("would end silence {number}")));
     }
     let Some(pattern) = args.pattern.clone() else {
         return Err(Failure::new(Class::Usage, "nothing is named to be silenced").hint("name an id or a rule, with * for any part of it"));
@@ -247,7 +247,12 @@ pub fn silence(args: &SilenceArgs, stage: &Stage) -> Result<Done> {
     let author = args.author.clone().or_else(|| stage.env("USER")).unwrap_or_else(|| "nobody".into());
     state.silences.push(Silence { id, pattern: pattern.clone(), from: now, until, author, reason: args.reason.clone() });
     file.save()?;
-    Ok(Done::ok(format!("{pattern} is silenced until {}; to end it: ml-alert silence --expire {id}", timestamp(until))))
+    let (until, would) = (timestamp(until), format!("would silence {pattern} until {}", timestamp(until)));
+    Ok(said(stage, format!("{pattern} is silenced until {until}; to end it: ml-alert silence --expire {id}"), would))
+}
+
+fn said(stage: &Stage, done: String, would: String) -> Done {
+    if stage.dry_run { Done { status: Some(Status::Planned), ..Done::ok(would) } } else { Done::ok(done) }
 }
 
 /// Sends a test alert through one sink.

@@ -6,16 +6,17 @@ use crate::deliver::{self, Delivered};
 use crate::engine::state::{MAX_OUTBOX, State, VERSION};
 use crate::engine::{Engine, Place};
 use crate::rules::Rules;
-use crate::sinks::{Ping, Sink};
+use crate::sinks::{Kind, Ping, Sink};
 use crate::spool::Spool;
 use jiff::{SignedDuration, Timestamp};
 use ml_common::exit::Exit;
 use ml_common::people::counted;
 use ml_common::record::{Body, Check, End, Head, Record, VERSION as RECORD_VERSION, timestamp};
+use ml_common::settings::Settings;
 use ml_common::{Class, Done, Failure, Result, Stage, Status, Tool};
 use ml_watch::conf;
 use ml_watch::state::StateFile;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,6 +48,25 @@ pub fn state_path(stage: &Stage) -> PathBuf {
     stage.settings.path("STATE_DIR").join(format!("alerts-{system}.json"))
 }
 
+/// Sinks that are told nothing, and why: all of them where ALERT_ENABLED says so; those that lack a variable while there
+/// is another one.
+fn silent(rules: &Rules, settings: &Settings) -> Result<BTreeMap<String, String>> {
+    let off = is_off(settings)?;
+    let unset = |sink: &Sink| matches!(sink.kind, Kind::Unset(_));
+    let another = rules.sinks.values().any(|sink| sink.takes_notifications() && !unset(sink));
+    let why = |sink: &Sink| match sink {
+        _ if off => Some("ALERT_ENABLED is not true".to_owned()),
+        sink if unset(sink) && another => Some(sink.shown()),
+        _ => None,
+    };
+    Ok(rules.sinks.iter().filter_map(|(name, sink)| Some((name.clone(), why(sink)?))).collect())
+}
+
+/// Rules and sinks alone are enough; who writes ALERT_ENABLED=false wants nobody to be told.
+fn is_off(settings: &Settings) -> Result<bool> {
+    Ok(settings.is_set("ALERT_ENABLED") && !settings.switch("ALERT_ENABLED")?)
+}
+
 /// At work with rules.
 pub struct Work {
     rules: Arc<Rules>,
@@ -54,6 +74,8 @@ pub struct Work {
     /// None while another run holds it.
     file: Option<StateFile<State>>,
     spool: Spool,
+    /// Sinks that are told nothing, and why.
+    silent: BTreeMap<String, String>,
     dispatched: Instant,
     /// A record has come.
     heard: bool,
@@ -70,7 +92,7 @@ impl Work {
             return Err(Failure::new(Class::Config, "there are rules and no sink: nothing could be told")
                 .hint("uncomment or write a [sink.NAME] in the rules (docs/alerts.md), or unset ALERT_RULES"));
         }
-        let path = state_path(stage);
+        let (path, silent) = (state_path(stage), silent(&rules, &stage.settings)?);
         let open = if stage.dry_run { StateFile::look(&path, VERSION) } else { StateFile::open(&path, VERSION) };
         let mut file = match open {
             Ok(file) => Some(file),
@@ -87,7 +109,7 @@ impl Work {
             // What others have seen before is judged before.
             spool.take(&mut engine, stage)?;
         }
-        Ok(Work { engine, rules, file, spool, dispatched: Instant::now(), heard: false })
+        Ok(Work { engine, rules, file, spool, silent, dispatched: Instant::now(), heard: false })
     }
 
     /// Takes a record.
@@ -127,7 +149,7 @@ impl Work {
         // A clock of records that stand still would never see an absence.
         let now = if cli.tick { Timestamp::now() } else { now };
         let (made, delivered) = self.dispatch(stage, now, true, log.as_deref())?;
-        if !stage.dry_run {
+        if !stage.dry_run && !is_off(&stage.settings)? {
             act::deliver_old(stage)?;
         }
         let mut told = vec![format!("{} made", counted(made, "notification"))];
@@ -220,6 +242,12 @@ impl Work {
             made.iter().for_each(|told| deliver::plan(stage, &self.rules.sinks, told));
             return Ok((made.len(), Delivered::default()));
         }
+        for told in &made {
+            if let Some(reason) = self.silent.get(&told.sink) {
+                deliver::suppress(stage, &self.rules.sinks, told, reason);
+            }
+        }
+        self.engine.state.outbox.retain(|entry| !self.silent.contains_key(&entry.notification.sink));
         self.give_up(stage);
         let Some(file) = &mut self.file else { return Ok((made.len(), Delivered::default())) };
         std::mem::swap(&mut file.value, &mut self.engine.state);

@@ -208,3 +208,21 @@ fn a_replayed_run_is_judged_at_its_end() {
     let summaries: Vec<&str> = replayed.kind("alert").map(|alert| alert["summary"].as_str().unwrap()).collect();
     assert_eq!(summaries, ["lab: 2 critical: a, b", "lab: 2 resolved: a, b"]);
 }
+
+#[test]
+fn nobody_is_told_where_the_settings_say_so_nor_by_a_sink_that_is_left_out() {
+    let hook = HttpStandIn::answering(Response::status(200));
+    let desk = Desk::new(&hook.url("/in"), &format!("[sink.chat]\nkind = \"chat\"\nurl = \"${{NO_SUCH_WEBHOOK}}\"\n{BAD}"));
+    let bad = run(0, &[("redis.ping", "crit", 0.0)]);
+    let output = desk.tool(&[]).env("ALERT_ENABLED", "false").stdin_records(&bad).run().expect_code(0);
+    assert_eq!((fates(&output), hook.requests().len()), (vec!["suppressed", "suppressed"], 0));
+    assert!(output.kind("alert").all(|alert| alert["reason"] == "ALERT_ENABLED is not true"));
+    assert_eq!(desk.remembered()["outbox"], json!([]));
+    // Another event, told by the sink that is complete.
+    let output = desk.run(&run(5, &[("db.size", "crit", 0.0)]), &[]).expect_code(0);
+    let mut told: Vec<(&str, Option<&str>)> =
+        output.kind("alert").map(|alert| (alert["fate"].as_str().unwrap(), alert["reason"].as_str())).collect();
+    told.sort_unstable();
+    assert_eq!(told, [("sent", None), ("suppressed", Some("NO_SUCH_WEBHOOK is not set"))]);
+    assert_eq!(hook.requests().len(), 1);
+}

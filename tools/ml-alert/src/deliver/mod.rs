@@ -86,6 +86,11 @@ pub fn plan(stage: &Stage, sinks: &Sinks, told: &Notification) {
     stage.alert(Status::Planned, alert);
 }
 
+/// Tells that a sink is told nothing of it.
+pub fn suppress(stage: &Stage, sinks: &Sinks, told: &Notification, reason: &str) {
+    stage.alert(Status::Skipped, Alert { fate: Fate::Suppressed, reason: Some(reason.to_owned()), ..alert(sinks, told) });
+}
+
 /// One attempt, nothing remembered: a test. A dead man's switch is pinged.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use super::length;
 use super::state::Alert;
-use crate::rules::Burn;
+use crate::rules::{Burn, Rule};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -10,16 +10,18 @@ impl Alert {
     /// Counts an observation in its minute, and forgets those beyond the long window.
     pub(super) fn observe(&mut self, good: bool, at: Timestamp, burn: &Burn) {
         let minute = minute(at);
+        if !self.minutes.contains_key(&minute) {
+            let oldest = minute - length(burn.long).as_secs() / 60;
+            // A clock that went back: what lies in the future was never.
+            self.minutes.retain(|at, _| (oldest..=minute).contains(at));
+        }
         let count = self.minutes.entry(minute).or_default();
         count.0 += 1;
         count.1 += u64::from(!good);
-        let oldest = minute - length(burn.long).as_secs() / 60;
-        // A clock that went back: what lies in the future was never.
-        self.minutes.retain(|at, _| (oldest..=minute).contains(at));
     }
 
-    /// Whether the budget burns too fast in both windows.
-    pub(super) fn burns(&self, at: Timestamp, burn: &Burn) -> bool {
+    /// How many times too fast the budget burns over the long window, when it does so over both.
+    pub(super) fn burns(&self, at: Timestamp, burn: &Burn) -> Option<f64> {
         let budget = (100.0 - burn.target) / 100.0;
         let rate = |window: Duration| {
             let from = minute(at) - length(window).as_secs() / 60;
@@ -27,7 +29,17 @@ impl Alert {
             (all, if all == 0 || budget <= 0.0 { 0.0 } else { bad as f64 / all as f64 / budget })
         };
         let ((samples, long), (_, short)) = (rate(burn.long), rate(burn.short));
-        samples >= burn.samples && long >= burn.factor && short >= burn.factor
+        (samples >= burn.samples && long >= burn.factor && short >= burn.factor).then_some(long)
+    }
+
+    /// Says what burns, where the rule says nothing of its own.
+    pub(super) fn explain(&mut self, rule: &Rule, burn: &Burn, rate: f64) {
+        let (long, short) = (humantime::format_duration(burn.long), humantime::format_duration(burn.short));
+        self.value = Some(format!("{rate:.1} times"));
+        self.threshold = Some(format!("{} times, over {long} and {short}", burn.factor));
+        if rule.summary.is_none() {
+            self.summary = format!("errors use up what {}% leaves them {rate:.1} times too fast", burn.target);
+        }
     }
 }
 

@@ -17,8 +17,8 @@ struct Members<'a> {
     sink: String,
     /// Alerts that fire and may be told.
     firing: BTreeSet<String>,
-    /// One of them may be told again: it is neither silenced, nor inhibited, nor waits for the morning.
-    loud: bool,
+    /// Those of them that were told and are not to be told again for now.
+    muted: BTreeSet<String>,
     /// Its rules: the shortest repetition counts.
     rules: Vec<&'a Rule>,
 }
@@ -47,7 +47,7 @@ pub(super) fn due(rules: &Rules, state: &mut State, now: Timestamp, last: bool, 
             });
             made.push(notification);
             group.told.clone_from(&members.firing);
-            (group.at, group.waiting) = (Some(now), None);
+            (group.at, group.waiting, group.severity) = (Some(now), None, worst(state, &members.firing));
         }
         if group.told.is_empty() && group.waiting.is_none() && members.firing.is_empty() {
             continue;
@@ -82,6 +82,7 @@ fn gather<'a>(rules: &'a Rules, state: &mut State, now: Timestamp) -> BTreeMap<S
     let firing: BTreeSet<(String, String)> =
         state.alerts.values().filter(|alert| alert.firing.is_some()).map(|alert| (alert.system.clone(), alert.rule.clone())).collect();
     let mut groups: BTreeMap<String, Members<'a>> = BTreeMap::new();
+    let told: BTreeSet<&String> = state.groups.values().flat_map(|group| &group.told).collect();
     let mut kept_back: Vec<(String, String)> = Vec::new();
     let sinks = rules.sinks.values().filter(|sink| sink.takes_notifications());
     let mut everywhere: Vec<String> = sinks.map(|sink| sink.name.clone()).collect();
@@ -94,7 +95,7 @@ fn gather<'a>(rules: &'a Rules, state: &mut State, now: Timestamp) -> BTreeMap<S
         let Some(rule) = rules.rules.iter().find(|rule| alert.is_by(rule)) else {
             continue;
         };
-        let told = state.groups.values().any(|group| group.told.contains(name));
+        let told = told.contains(name);
         let by = rule.inhibited_by.iter().find(|(other, _)| firing.contains(&(alert.system.clone(), other.clone())));
         let severity = alert.severity.unwrap_or(Severity::Low);
         let why_not = if let Some((other, _)) = by {
@@ -106,19 +107,23 @@ fn gather<'a>(rules: &'a Rules, state: &mut State, now: Timestamp) -> BTreeMap<S
         } else {
             None
         };
-        // What has been told already stays in its group: it is not over because somebody silences it.
-        let hushed = why_not.is_some();
-        if let Some(why_not) = why_not.filter(|_| !told) {
+        let muted = why_not.is_some();
+        if let Some(why_not) = why_not {
             if since == now || state.log.back().is_none_or(|last| last.of != *name || last.said != why_not) {
                 kept_back.push((name.clone(), why_not));
             }
-            continue;
+            // What has been told already stays in its group: it is not over because somebody silences it.
+            if !told {
+                continue;
+            }
         }
         for sink in if rule.sinks.is_empty() { &everywhere } else { &rule.sinks } {
             let members = groups.entry(key(sink, rule, alert)).or_default();
             members.sink.clone_from(sink);
             members.firing.insert(name.clone());
-            members.loud |= !hushed;
+            if muted {
+                members.muted.insert(name.clone());
+            }
             members.rules.push(rule);
         }
     }
@@ -162,7 +167,10 @@ fn decide(
         *moment = (*moment).min(now);
     }
     let passed = |since: Option<Timestamp>, wait| since.is_none_or(|since| now.duration_since(since) >= length(wait));
-    let new = members.firing.iter().any(|name| !group.told.contains(name));
+    let loud: BTreeSet<String> = members.firing.difference(&members.muted).cloned().collect();
+    let severity = worst(state, &loud);
+    let worse = group.severity.is_some_and(|told| severity.is_some_and(|severity| severity > told));
+    let new = worse || loud.iter().any(|name| !group.told.contains(name));
     let over: BTreeSet<String> = group.told.difference(&members.firing).cloned().collect();
     let all = || members.firing.union(&over).cloned().collect();
     if members.firing.is_empty() {
@@ -176,11 +184,7 @@ fn decide(
         return (ready || last).then(|| (Why::Firing, all()));
     }
     group.waiting = None;
-    if !members.loud {
-        return None;
-    }
-    let worst = members.firing.iter().filter_map(|name| state.alerts.get(name)?.severity).max().unwrap_or(Severity::Low);
-    if let Some(after) = rules.urgency(worst).escalate_after {
+    if let Some(after) = severity.and_then(|severity| rules.urgency(severity).escalate_after) {
         let step = after.saturating_mul(u32::try_from(group.level + 1).unwrap_or(u32::MAX));
         if group.level < 2 && passed(group.since, step) {
             group.level += 1;
@@ -188,7 +192,13 @@ fn decide(
         }
     }
     let changed = !over.is_empty() && passed(group.at, pace.group_interval);
-    (changed || passed(group.at, pace.repeat_interval)).then(|| (if changed { Why::Firing } else { Why::Repeat }, all()))
+    (changed || (!loud.is_empty() && passed(group.at, pace.repeat_interval)))
+        .then(|| (if changed { Why::Firing } else { Why::Repeat }, all()))
+}
+
+/// The gravest of these.
+fn worst(state: &State, names: &BTreeSet<String>) -> Option<Severity> {
+    names.iter().filter_map(|name| state.alerts.get(name)?.severity).max()
 }
 
 /// What a notification is made of.
@@ -210,7 +220,7 @@ fn notification(rules: &Rules, state: &mut State, group: &Group, told: Told<'_>)
     let severity = severity.unwrap_or(Severity::Low);
     let first = alerts.first().copied().cloned().unwrap_or_default();
     let rule = |alert: &Alert| rules.rules.iter().find(|rule| alert.is_by(rule));
-    let incident = rule(&first).and_then(|rule| rule.incident.as_deref());
+    let incident = rule(&first).and_then(|rule| rule.incident.as_deref()).or(first.labels.get("incident").map(String::as_str));
     let shown: Vec<&Alert> = alerts.iter().filter(|alert| alert.firing.is_some() || why == Why::Resolved).copied().collect();
     let title = format!("{}: {}{}: {}", first.system, prefix(why), counts(&shown, why, state.crowded_out), named(&shown));
     let look: BTreeSet<&str> = alerts

@@ -1,6 +1,7 @@
 //! The core: records, rules, what is remembered and the records' time in; notifications out. It reads no clock, no file and no network, so what it
 //! did can be replayed and explained.
 
+mod alert;
 mod burn;
 mod groups;
 mod seen;
@@ -31,12 +32,16 @@ pub struct Engine {
     /// Rules about an id of a tool of a system: most records come again and again.
     about: HashMap<(String, String, String), Vec<usize>>,
     clock: seen::Clock,
+    /// Nothing could be forgotten when it was last tried.
+    full: bool,
+    /// Observations of what fires already.
+    pub again: u64,
 }
 
 impl Engine {
     /// With what is remembered.
     pub fn new(rules: Arc<Rules>, state: State) -> Engine {
-        Engine { rules, state, about: HashMap::new(), clock: seen::Clock::default() }
+        Engine { rules, state, about: HashMap::new(), clock: seen::Clock::default(), full: false, again: 0 }
     }
 
     /// Takes the next record.
@@ -84,7 +89,7 @@ impl Engine {
             if !alarming && !rule.remembers() {
                 return false;
             }
-            if self.state.alerts.len() >= MAX_ALERTS {
+            if self.state.alerts.len() >= MAX_ALERTS && !self.make_room() {
                 self.state.crowded_out += u64::from(alarming);
                 return alarming;
             }
@@ -93,6 +98,7 @@ impl Engine {
         let before = (alert.pending.is_some(), alert.firing.is_some());
         alert.take(rule, seen, alarming);
         let after = (alert.pending.is_some(), alert.firing.is_some());
+        self.again += u64::from(before.1 && after == (true, true));
         let forget = !after.0 && !after.1 && alert.resolved.is_none() && !rule.remembers();
         let said = match (before, after) {
             ((_, false), (_, true)) => Some(format!("fires: {}", alert.summary)),
@@ -108,6 +114,24 @@ impl Engine {
             self.state.alerts.remove(&name);
         }
         after.0 || after.1
+    }
+
+    /// Forgets what is well and was not heard of for the longest time; false when all that is known is alarming.
+    fn make_room(&mut self) -> bool {
+        if self.full {
+            return false;
+        }
+        let alerts = self.state.alerts.iter();
+        let idle = alerts.filter(|(_, alert)| alert.firing.is_none() && alert.pending.is_none() && alert.resolved.is_none());
+        let mut idle: Vec<(Option<Timestamp>, String)> = idle.map(|(name, alert)| (alert.heard, name.clone())).collect();
+        idle.sort_unstable();
+        // Many at a time: to look for them takes longer than to forget them.
+        idle.truncate(MAX_ALERTS / 4);
+        self.full = idle.is_empty();
+        for (_, name) in &idle {
+            self.state.alerts.remove(name);
+        }
+        !self.full
     }
 
     /// Something that a rule on absence is about was heard of.
@@ -130,6 +154,7 @@ impl Engine {
     /// What time alone brings about: absences, the ends of what was kept firing.
     pub fn tick(&mut self, now: Timestamp) {
         self.state.now = Some(now);
+        self.full = false;
         let (mut said, rules) = (Vec::new(), Arc::clone(&self.rules));
         for rule in &rules.rules {
             if let Some(limit) = rule.absent_for {
@@ -213,7 +238,8 @@ fn alarming(rule: &Rule, seen: &Seen<'_>, known: Option<&Alert>, firing: bool) -
         return Some(known.and_then(|alert| alert.was.as_ref()).is_some_and(|was| *was != is));
     }
     if rule.burn.is_some() {
-        return Some(false);
+        // Its own observation is alarming or not; whether the budget burns is seen over its windows.
+        return (!matches!(seen.status, Status::Skipped | Status::Planned)).then(|| !seen.is_good());
     }
     if firing && let Some(over) = &rule.resolve_when {
         return holds(over, seen).map(|over| !over);
@@ -231,75 +257,6 @@ fn alarming(rule: &Rule, seen: &Seen<'_>, known: Option<&Alert>, firing: bool) -
 /// Whether a condition holds of an observation; `None` when it lacks what the condition asks for.
 fn holds<'a>(expr: &'a Expr, seen: &'a Seen<'_>) -> Option<bool> {
     expr.holds(&|name| seen.value(name), &NoHistory(seen.at)).ok()
-}
-
-impl Alert {
-    /// Whether this rule made it.
-    pub(super) fn is_by(&self, rule: &Rule) -> bool {
-        self.rule == rule.name && rule.is_of(&self.system)
-    }
-
-    /// Takes one observation.
-    fn take(&mut self, rule: &Rule, seen: &Seen<'_>, alarming: bool) {
-        let at = seen.at;
-        // A clock that went back: what lies in the future began now.
-        for moment in [&mut self.pending, &mut self.firing, &mut self.alarming, &mut self.heard].into_iter().flatten() {
-            *moment = (*moment).min(at);
-        }
-        self.heard = Some(at);
-        self.window = self.window << 1 | u64::from(alarming);
-        self.filled = (self.filled + 1).min(64);
-        let mut alarming = alarming;
-        if let Some((x, y)) = rule.of {
-            let recent = if y >= 64 { self.window } else { self.window & ((1 << y) - 1) };
-            alarming = recent.count_ones() >= x;
-        }
-        if let Some(burn) = &rule.burn {
-            self.observe(seen.is_good(), at, burn);
-            alarming = self.burns(at, burn);
-        }
-        if let Some(change) = &rule.changed {
-            self.was = seen.text(change);
-        }
-        if alarming {
-            self.describe(rule, seen);
-            let since = *self.pending.get_or_insert(at);
-            self.alarming = Some(at);
-            if self.firing.is_none() && at.duration_since(since) >= length(rule.lasting) {
-                (self.firing, self.resolved) = (Some(at), None);
-            }
-            return;
-        }
-        self.pending = None;
-        if self.firing.is_some() && self.kept(rule, at).is_none() {
-            (self.firing, self.resolved) = (None, Some(at));
-        }
-    }
-
-    /// Since when it would be over, were it not kept firing.
-    fn kept(&self, rule: &Rule, now: Timestamp) -> Option<Timestamp> {
-        self.alarming.filter(|alarming| now.duration_since(*alarming) < length(rule.keep_firing_for))
-    }
-
-    fn describe(&mut self, rule: &Rule, seen: &Seen<'_>) {
-        (self.rule, self.system, self.id) = (rule.name.clone(), seen.system.to_owned(), seen.id.clone().into_owned());
-        (self.run, self.host) = (seen.run.to_owned(), seen.host.to_owned());
-        self.severity = Some(rule.severity.unwrap_or_else(|| by_status(seen.status)));
-        self.summary = rule.summary.clone().unwrap_or_else(|| seen.summary.to_owned());
-        self.hint = rule.hint.clone().or_else(|| seen.hint.map(str::to_owned));
-        self.value = seen.value_shown();
-        self.threshold = rule.when.as_ref().map(ToString::to_string).or_else(|| seen.threshold_shown());
-        self.labels = seen.labels();
-        self.evidence = seen.evidence();
-    }
-}
-
-fn by_status(status: Status) -> Severity {
-    match status {
-        Status::Crit => Severity::Critical,
-        Status::Unknown => Severity::Medium,
-        _ => Severity::Low,
-    }
 }
 
 fn patterns(rule: &Rule) -> String {

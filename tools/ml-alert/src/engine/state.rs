@@ -100,6 +100,8 @@ pub struct Group {
     pub told: BTreeSet<String>,
     /// When it was told last.
     pub at: Option<Timestamp>,
+    /// The gravest that it was told of last.
+    pub severity: Option<Severity>,
     /// Steps of escalation taken.
     pub level: usize,
     /// Since when it fires.

@@ -214,6 +214,50 @@ fn what_was_told_and_then_silenced_is_neither_repeated_nor_escalated() {
 }
 
 #[test]
+fn what_is_silenced_after_it_was_told_is_not_told_again_before_its_end() {
+    let rules = "repeat_interval = \"1h\"\n[severity.critical]\nescalate_after = \"30m\"\n[[rule]]\nname = \"bad\"\nid = \"*\"\n";
+    let mut bench = Bench::new(rules);
+    assert_eq!(bench.check(0, "a", Status::Crit, 0.0).len(), 1);
+    bench.0.state.silences =
+        vec![state::Silence { id: 1, pattern: "bad".into(), from: at(0), until: at(7200), author: "ada".into(), reason: "known".into() }];
+    for minute in 1..120 {
+        assert_eq!(bench.check(minute * 60, "a", Status::Crit, 0.0), [""; 0], "minute {minute}");
+    }
+    assert!(bench.0.state.log.iter().any(|line| line.said.contains("by ada: known")), "{:?}", bench.0.state.log);
+    assert_eq!(bench.check(7200, "a", Status::Crit, 0.0), ["Escalated lab: escalated, 1 critical: a"], "the silence is over");
+    assert_eq!(bench.check(7260, "a", Status::Ok, 0.0), ["Resolved lab: 1 resolved: a"]);
+
+    // In quiet hours nobody is told again what can wait; the end is told, and what is worse.
+    let quiet = "[[quiet]]\nzone = \"UTC\"\nfrom = \"13:00\"\nto = \"20:00\"\nunless = \"critical\"\n";
+    let mut bench = Bench::new(&format!("repeat_interval = \"1h\"\n{quiet}{BAD}"));
+    assert_eq!(bench.check(0, "a", Status::Warn, 0.0), ["Firing lab: 1 low: a"]);
+    assert_eq!(bench.check(3600, "a", Status::Warn, 0.0), [""; 0], "13:00");
+    assert_eq!(bench.check(8 * 3600, "a", Status::Warn, 0.0), ["Repeat lab: still 1 low: a"], "20:00");
+}
+
+#[test]
+fn what_grows_worse_is_told() {
+    let mut bench = Bench::new(BAD);
+    assert_eq!(bench.check(0, "a", Status::Warn, 0.0), ["Firing lab: 1 low: a"]);
+    assert_eq!(bench.check(60, "a", Status::Crit, 0.0), [""; 0], "in its group's time");
+    assert_eq!(bench.check(300, "a", Status::Crit, 0.0), ["Firing lab: 1 critical: a"]);
+    assert_eq!(bench.check(900, "a", Status::Warn, 0.0), [""; 0], "better is no news before it is over");
+    assert_eq!(bench.check(1200, "a", Status::Crit, 0.0), [""; 0], "and as bad as it was is none");
+    assert_eq!(bench.check(1500, "a", Status::Ok, 0.0), ["Resolved lab: 1 resolved: a"]);
+}
+
+#[test]
+fn the_kind_of_incident_may_stand_in_the_check() {
+    let mut bench = Bench::new("[contact.\"System Down\"]\nprimary = \"DevOps Lead\"\n[[rule]]\nname = \"bad\"\nid = \"*\"\n");
+    let mut down = check(0, "a", Status::Crit, 0.0);
+    if let Body::Check(check) = &mut down.body {
+        check.labels.insert("incident".into(), "System Down".into());
+    }
+    bench.0.record(&down);
+    assert_eq!(bench.notified(0)[0].contact.as_deref(), Some("DevOps Lead"));
+}
+
+#[test]
 fn quiet_hours_follow_the_clock_on_the_wall_when_it_is_changed() {
     let rules =
         Rules::parse("[[quiet]]\nzone = \"Europe/Berlin\"\nfrom = \"01:00\"\nto = \"04:00\"\ndays = [\"sun\"]\nunless = \"high\"\n")
@@ -302,6 +346,19 @@ fn a_budget_that_burns_in_both_windows_is_told() {
     // 1.44% of an hour is less than a minute: one bad minute in the last five burns it; two hours later nobody speaks of it.
     assert_eq!(run(&|minute| minute == 40), ["Firing lab: 1 critical: api", "Resolved lab: 1 resolved: api"]);
     assert_eq!(run(&|minute| minute == 10), [""; 0], "too few samples say nothing");
+    // It says by how much, and a check that could not be made is no observation.
+    let mut bench = Bench::new(rule);
+    for minute in 0..40 {
+        bench.0.record(&check(minute * 60, "api", Status::Skipped, 0.0));
+    }
+    assert_eq!(bench.check(2400, "api", Status::Crit, 0.0), [""; 0], "one sample says nothing");
+    for minute in 41..70 {
+        bench.0.record(&check(minute * 60, "api", Status::Ok, 0.0));
+    }
+    bench.0.record(&check(4200, "api", Status::Crit, 0.0));
+    let told = bench.notified(4200).remove(0).items.remove(0);
+    assert_eq!((told.value.as_deref(), told.threshold.as_deref()), (Some("64.5 times"), Some("14.4 times, over 1h and 5m")));
+    assert_eq!(told.summary, "errors use up what 99.9% leaves them 64.5 times too fast");
 }
 
 #[test]
@@ -330,6 +387,13 @@ fn ids_at_random_do_not_fill_the_memory() {
     assert_eq!(bench.0.state.alerts.len(), MAX_ALERTS);
     let told = bench.notified(50_000);
     assert_eq!(told[0].more + 20, 50_000, "their number is told all the same");
+    // What is well makes room for what is not.
+    let mut bench = Bench::new(&format!("{BAD}of = \"1 of 3\"\n"));
+    for i in 0..50_000i64 {
+        bench.0.record(&check(i, &format!("check.{i}"), Status::Ok, 0.0));
+    }
+    assert!(bench.0.state.alerts.len() <= MAX_ALERTS && bench.0.state.alerts.contains_key("bad lab check.49999"));
+    assert_eq!(bench.check(50_000, "disk", Status::Crit, 0.0), ["Firing lab: 1 critical: disk"]);
 }
 
 #[test]

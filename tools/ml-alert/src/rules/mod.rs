@@ -138,13 +138,13 @@ impl Rules {
             };
         }
         for (name, table) in root.named_tables("severity") {
-            let Some((_, severity)) = SEVERITIES.iter().find(|(word, _)| *word == name.value) else {
-                file.mistake(name.at, format!("there is no severity {}", name.value), "critical, high, medium and low are known");
-                continue;
-            };
             let urgency = Urgency {
                 respond_within: table.duration("respond_within").map(|spot| spot.value),
                 escalate_after: table.duration("escalate_after").map(|spot| spot.value),
+            };
+            let Some((_, severity)) = SEVERITIES.iter().find(|(word, _)| *word == name.value) else {
+                file.mistake(name.at, format!("there is no severity {}", name.value), "critical, high, medium and low are known");
+                continue;
             };
             self.urgency.insert(*severity, urgency);
         }

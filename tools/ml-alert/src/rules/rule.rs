@@ -19,6 +19,9 @@ const STATUSES: [(&str, Status); 6] = [
     ("planned", Status::Planned),
 ];
 
+/// No window is longer.
+const LONGEST: Duration = Duration::from_secs(31 * 86_400);
+
 /// How fast an error budget burns: over two windows, so that it is neither a hiccup nor long over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Burn {
@@ -130,6 +133,10 @@ impl Rule {
             if !expr.is_condition() {
                 file.mistake(expr.at, format!("{key} is no condition"), "compare with something: value > 80");
             }
+            if !expr.remembered().is_empty() || !expr.grown().is_empty() {
+                let hint = "let the check of ml-health compare with its earlier run, or use changed";
+                file.mistake(expr.at, format!("{key} asks for an earlier run, and rules see one record"), hint);
+            }
             Some(expr.value)
         };
         let seconds = |key: &str| table.duration(key).map(|spot| spot.value);
@@ -149,7 +156,13 @@ impl Rule {
             let number = |key: &str| burn.required(key, burn.number(key)).map(|spot| spot.value);
             let long = |key: &str| burn.required(key, burn.duration(key)).map(|spot| spot.value);
             let samples = burn.count("samples").map_or(10, |spot| spot.value);
-            Some(Burn { target: number("target")?, factor: number("factor")?, long: long("long")?, short: long("short")?, samples })
+            let (target, factor, long, short) = (number("target"), number("factor"), long("long"), long("short"));
+            let (target, factor, long, short) = (target?, factor?, long?, short?);
+            if !(target > 0.0 && target < 100.0 && factor > 0.0 && short <= long && long <= LONGEST) {
+                let hint = "write target = 99.9, factor = 14.4, long = \"1h\", short = \"5m\"; long is at most 31 days";
+                file.mistake(burn.at(), "no budget burns like that", hint);
+            }
+            Some(Burn { target, factor, long, short, samples })
         });
         let severity = table.word("severity", &SEVERITIES.map(|(word, _)| word));
         let severity = severity.and_then(|word| SEVERITIES.iter().find(|(known, _)| *known == word.value).map(|(_, of)| *of));
@@ -157,6 +170,14 @@ impl Rule {
         for sink in named("sinks").iter().filter(|sink| !sinks.get(&sink.value).is_some_and(Sink::takes_notifications)) {
             let hint = ml_watch::near::hint(sink, sinks.keys().map(String::as_str));
             file.mistake(sink.at, format!("there is no sink {}", sink.value), hint);
+        }
+        let conditions: Vec<&str> = ["status", "when", "changed", "absent_for", "burn"].into_iter().filter(|key| table.has(key)).collect();
+        if let [first, second, ..] = conditions[..] {
+            file.mistake(
+                table.at(),
+                format!("{first} and {second} are two conditions"),
+                "write a rule for each, or one when: status == 'crit' and value > 80",
+            );
         }
         let group_by = named("group_by").into_iter().map(|spot| spot.value).collect::<Vec<_>>();
         Some(Rule {

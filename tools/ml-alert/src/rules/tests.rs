@@ -1,3 +1,5 @@
+//! The language: what the manuals and the shipped files say is read, and every mistake has its place.
+
 use super::*;
 
 const ALERTS: &str = include_str!("../../../../config/alerts.toml");
@@ -52,4 +54,81 @@ fn a_rule_is_known_by_its_name() {
     assert!(told.contains("rules.toml:4:1: there are two rules a"), "{told}");
     let told = Rules::parse(&format!("{rule}inhibited_by = \"aa\"\n")).unwrap_err().for_people();
     assert!(told.contains("rules.toml:4:") && told.contains("there is no rule aa") && told.contains("hint: there are a"), "{told}");
+}
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// The mistakes of a text, a line each.
+fn mistakes(text: &str) -> Vec<String> {
+    let failure = Rules::parse(text).expect_err("a mistake");
+    assert_eq!(failure.class, ml_common::Class::Config);
+    failure.message.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+#[test]
+fn the_shipped_rules_are_read() {
+    let settings = Settings::default();
+    let mut files = vec![root().join("config/alerts.toml")];
+    let profiles = std::fs::read_dir(root().join("config/profiles")).unwrap().map(|entry| entry.unwrap().path());
+    files.extend(profiles.filter(|path| path.extension().is_some_and(|end| end == "toml")));
+    assert!(files.len() >= 6, "{files:?}");
+    for file in &files {
+        let rules = Rules::read(std::slice::from_ref(file), &settings);
+        let rules = rules.unwrap_or_else(|failure| panic!("{}: {}", file.display(), failure.for_people()));
+        assert!(!rules.rules.is_empty(), "{}", file.display());
+    }
+    // All of them stand side by side.
+    Rules::read(&files, &settings).unwrap_or_else(|failure| panic!("{}", failure.for_people()));
+}
+
+#[test]
+fn every_mistake_is_told_with_its_place() {
+    let text = "[[rule]]\nname = \"a\"\nid = \"*\"\nwhen = \"value +\"\nseverity = \"grave\"\nfro = \"2m\"\n\
+                [[rule]]\nid = \"b\"\n[[rule]]\nname = \"a\"\nid = \"c\"\nof = \"5 of 3\"\nsinks = \"chat\"\ninhibited_by = \"d\"\n\
+                [severity.worst]\nrespond_within = \"5m\"\n";
+    let told = mistakes(text);
+    for (line, what) in [
+        (4, "ends too early"),
+        (5, "severity"),
+        (6, "fro"),
+        (7, "name"),
+        (9, "two rules a"),
+        (12, "of is '5 of 3'"),
+        (13, "no sink chat"),
+        (14, "no rule d"),
+        (15, "no severity worst"),
+    ] {
+        let place = format!("rules.toml:{line}:");
+        assert!(told.iter().any(|said| said.starts_with(&place) && said.contains(what)), "{line} {what}: {told:#?}");
+    }
+}
+
+#[test]
+fn what_would_never_hold_or_be_overlooked_is_a_mistake() {
+    for (rule, what) in [
+        ("when = \"value\"", "is no condition"),
+        ("when = \"delta(value) > 3\"", "asks for an earlier run"),
+        ("when = \"value > 3\"\nstatus = \"crit\"", "status and when are two conditions"),
+        ("absent_for = \"1h\"\nchanged = \"value\"", "changed and absent_for are two conditions"),
+        ("burn = { target = 100, factor = 14.4, long = \"1h\", short = \"5m\" }", "no budget burns like that"),
+        ("burn = { target = 99, factor = 14.4, long = \"5m\", short = \"1h\" }", "no budget burns like that"),
+        ("burn = { target = 99, factor = 14.4, long = \"1h\" }", "short"),
+        ("status = \"critical\"", "no status critical"),
+        ("id = \"[\"", "id"),
+    ] {
+        let own_id = if rule.starts_with("id") { "" } else { "id = \"a\"\n" };
+        let told = mistakes(&format!("[[rule]]\nname = \"a\"\n{own_id}{rule}\n"));
+        assert!(told.iter().any(|said| said.contains(what)), "{rule}: {told:#?}");
+    }
+    for (quiet, what) in [
+        ("zone = \"Europe/Atlantis\"\nfrom = \"22:00\"\nto = \"07:00\"", "no time zone"),
+        ("zone = \"UTC\"\nfrom = \"25:00\"\nto = \"07:00\"", "not a time of day"),
+        ("zone = \"UTC\"\nfrom = \"22:00\"\nto = \"07:00\"\ndays = [\"monday\"]", "no day monday"),
+        ("zone = \"UTC\"\nfrom = \"22:00\"", "to"),
+    ] {
+        let told = mistakes(&format!("[[quiet]]\n{quiet}\n"));
+        assert!(told.iter().any(|said| said.contains(what)), "{quiet}: {told:#?}");
+    }
 }
