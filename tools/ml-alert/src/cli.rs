@@ -1,7 +1,7 @@
 //! The command line of ml-alert.
 
 use crate::work::{Work, rule_files};
-use crate::{act, verbs};
+use crate::{act, replay, verbs};
 use clap::Parser;
 use ml_common::record::Record;
 use ml_common::stage::{Common, InputUse};
@@ -140,8 +140,8 @@ impl Tool for Cli {
 
     fn act(&mut self, stage: &Stage) -> Result<Done> {
         match self.verb.clone() {
-            Some(Verb::Replay(args)) => verbs::replay(self, &args, stage),
-            Some(Verb::Explain(args)) => verbs::explain(&args, stage),
+            Some(Verb::Replay(args)) => replay::replay(self, &args, stage),
+            Some(Verb::Explain(args)) => verbs::explain(self, &args, stage),
             Some(Verb::List) => verbs::list(stage),
             Some(Verb::Silence(args)) => verbs::silence(&args, stage),
             Some(Verb::Test(args)) => verbs::test(self, &args, stage),

@@ -15,6 +15,7 @@ mod notification;
 mod outbox;
 mod payload;
 mod plan;
+mod replay;
 mod rules;
 mod sinks;
 mod spool;

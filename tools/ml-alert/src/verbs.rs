@@ -1,148 +1,25 @@
-//! What else ml-alert does: replaying a history under other rules, explaining, silencing, listing, testing a sink, checking the rules.
+//! What else ml-alert does: explaining, silencing, listing, testing a sink, checking the rules.
 
-use crate::cli::{Cli, Explain, Replay, SilenceArgs, Test};
+use crate::cli::{Cli, Explain, SilenceArgs, Test};
 use crate::deliver;
+use crate::engine;
 use crate::engine::state::{Silence, State, VERSION};
-use crate::engine::{Engine, Place};
-use crate::notification::{Notification, Why};
+use crate::notification::Why;
 use crate::rules::Rules;
 use crate::work::{rule_files, state_path};
 use jiff::{SignedDuration, Timestamp};
 use ml_common::people::counted;
-use ml_common::reader::{Item as Read, Reader};
-use ml_common::record::{Alert, AlertState, Fate, Record, Step, timestamp};
-use ml_common::{Class, Done, Failure, OrFail, Result, Stage, Status};
+use ml_common::record::{Step, timestamp};
+use ml_common::{Class, Done, Failure, Result, Stage, Status};
 use ml_watch::state::StateFile;
-use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-/// In a history, so much time without a record lets what is due go out in between.
-const STEP: SignedDuration = SignedDuration::from_secs(10);
-
-/// Plays a history through rules, and through others to see the difference.
-///
-/// # Errors
-/// Class Config for the rules, Usage when the history cannot be read.
-pub fn replay(cli: &Cli, args: &Replay, stage: &Stage) -> Result<Done> {
-    let files = if args.rules.is_empty() { rule_files(cli, stage)? } else { args.rules.clone() };
-    let mut players = vec![Player::under(&files, stage)?];
-    if !args.against.is_empty() {
-        players.push(Player::under(&args.against, stage)?);
-    }
-    let mut made = played(players, &args.history, stage)?.into_iter();
-    let new = made.next().unwrap_or_default();
-    let Some(old) = made.next() else {
-        for told in &new {
-            tell(stage, told, Status::Ok, "would be sent");
-        }
-        return Ok(Done::ok(format!("{} would have been sent", counted(new.len(), "notification"))).metric("notifications", new.len()));
-    };
-    let index = |of: &[Notification]| of.iter().map(|told| (name(told), told.clone())).collect::<BTreeMap<_, _>>();
-    let (before, after) = (index(&old), index(&new));
-    for (_, told) in after.iter().filter(|(name, _)| !before.contains_key(*name)) {
-        tell(stage, told, Status::Ok, "only with the new rules");
-    }
-    for (_, told) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
-        tell(stage, told, Status::Skipped, "only with the old rules");
-    }
-    let (more, fewer) =
-        (after.keys().filter(|name| !before.contains_key(*name)).count(), before.keys().filter(|name| !after.contains_key(*name)).count());
-    let summary =
-        format!("{} with the new rules, {} with the old; {more} only with the new, {fewer} only with the old", new.len(), old.len());
-    Ok(Done::ok(summary).metric("new", new.len()).metric("old", old.len()).metric("added", more).metric("removed", fewer))
-}
-
-/// What makes two notifications of two histories the same.
-fn name(told: &Notification) -> (String, String, String) {
-    (told.at.clone(), told.sink.clone(), format!("{:?} {}", told.why, told.title))
-}
-
-fn tell(stage: &Stage, told: &Notification, status: Status, reason: &str) {
-    let alert = Alert {
-        id: told.group.clone(),
-        state: if told.why == Why::Resolved { AlertState::Resolved } else { AlertState::Firing },
-        severity: told.severity.name().into(),
-        sink: told.sink.clone(),
-        fate: Fate::Suppressed,
-        reason: Some(format!("{reason} ({}, {})", format!("{:?}", told.why).to_lowercase(), told.at)),
-        summary: told.title.clone(),
-        ..Alert::default()
-    };
-    stage.alert(status, alert);
-}
-
-/// One pass for all: a history on standard input is there but once.
-fn played(mut players: Vec<Player>, history: &[PathBuf], stage: &Stage) -> Result<Vec<Vec<Notification>>> {
-    let mut play = |input: Box<dyn std::io::Read>| -> Result<()> {
-        for item in Reader::new(input) {
-            stage.cancel.check()?;
-            if let Read::Record { record, .. } = item {
-                players.iter_mut().for_each(|player| player.play(&record));
-            }
-        }
-        Ok(())
-    };
-    if history.is_empty() {
-        play(Box::new(std::io::stdin()))?;
-    }
-    for path in history {
-        play(Box::new(File::open(path).or_fail(Class::Usage, || format!("cannot read {}", path.display()))?))?;
-    }
-    Ok(players.into_iter().map(Player::end).collect())
-}
-
-/// Plays a history as it went: runs end, and time goes by between records.
-struct Player {
-    engine: Engine,
-    made: Vec<Notification>,
-    run: String,
-    /// When it was last seen what is due.
-    seen: Option<Timestamp>,
-}
-
-impl Player {
-    fn under(rules: &[PathBuf], stage: &Stage) -> Result<Player> {
-        let engine = Engine::new(Arc::new(Rules::read(rules, &stage.settings)?), State::default());
-        Ok(Player { engine, made: Vec::new(), run: String::new(), seen: None })
-    }
-
-    fn end(mut self) -> Vec<Notification> {
-        self.pass(self.engine.state.now, true);
-        self.made
-    }
-
-    fn play(&mut self, record: &Record) {
-        let Ok(at) = record.head.ts.parse::<Timestamp>() else { return };
-        let before = self.engine.state.now;
-        let ended = before.is_some() && self.run != record.head.run;
-        if ended || self.seen.is_some_and(|seen| at.duration_since(seen).abs() >= STEP) {
-            self.pass(before, ended);
-            // A run that begins is not judged by its first record.
-            self.seen = Some(if ended { at } else { self.seen.unwrap_or(at) });
-        }
-        if self.run != record.head.run {
-            self.run.clone_from(&record.head.run);
-        }
-        self.seen.get_or_insert(at);
-        self.engine.record(record);
-    }
-
-    fn pass(&mut self, now: Option<Timestamp>, last: bool) {
-        let Some(now) = now else { return };
-        self.engine.tick(now);
-        self.made.extend(self.engine.due(now, last, &Place::default()));
-        self.engine.state.outbox.clear();
-        self.seen = Some(now);
-    }
-}
 
 /// Says why something was told or was not.
 ///
 /// # Errors
 /// Class Usage when nothing is known of it.
-pub fn explain(args: &Explain, stage: &Stage) -> Result<Done> {
+pub fn explain(cli: &Cli, args: &Explain, stage: &Stage) -> Result<Done> {
+    let rules = Rules::read(&rule_files(cli, stage)?, &stage.settings)?;
     let file = StateFile::<State>::look(&state_path(stage), VERSION)?;
     let state = &file.value;
     let about = |text: &str| text.split([' ', '\t']).any(|word| word == args.id) || text == args.id;
@@ -162,7 +39,11 @@ pub fn explain(args: &Explain, stage: &Stage) -> Result<Done> {
         say(format!("alert.{}", alert.id), alert.heard, format!("{name}: {now}; {}", alert.summary));
         for (key, group) in state.groups.iter().filter(|(_, group)| group.told.contains(name)) {
             let when = group.at.map(timestamp).unwrap_or_default();
-            say("group".into(), group.at, format!("{} knows of it since {when}", key.replace('\t', "/")));
+            let next = engine::next(&rules, state, group).map(|(at, why)| match why {
+                Why::Escalated => format!("; the next contact is told at {}", timestamp(at)),
+                _ => format!("; told again at {}", timestamp(at)),
+            });
+            say("group".into(), group.at, format!("{} knows of it since {when}{}", key.replace('\t', "/"), next.unwrap_or_default()));
         }
         if let Some(silence) = state.now.and_then(|now| state.silence(alert, now)) {
             say("silence".into(), None, format!("silenced until {} by {}: {}", timestamp(silence.until), silence.author, silence.reason));

@@ -226,3 +226,60 @@ fn nobody_is_told_where_the_settings_say_so_nor_by_a_sink_that_is_left_out() {
     assert_eq!(told, [("sent", None), ("suppressed", Some("NO_SUCH_WEBHOOK is not set"))]);
     assert_eq!(hook.requests().len(), 1);
 }
+
+#[test]
+fn a_replay_says_what_was_kept_back_and_why() {
+    let rules = "[[rule]]\nname = \"down\"\nid = \"db.ping\"\nfor = \"10m\"\n\
+                 [[rule]]\nname = \"slow\"\nid = \"db.size\"\ninhibited_by = \"down\"\n\
+                 [[quiet]]\nzone = \"UTC\"\nfrom = \"04:00\"\nto = \"05:00\"\n";
+    let desk = Desk::new("http://127.0.0.1:9/in", rules);
+    let history: Vec<Value> = [
+        (0, [("db.ping", "crit", 0.0), ("db.size", "ok", 1.0)]),
+        (5, [("db.ping", "ok", 1.0), ("db.size", "ok", 1.0)]),
+        (60, [("db.ping", "crit", 0.0), ("db.size", "ok", 1.0)]),
+        (70, [("db.ping", "crit", 0.0), ("db.size", "warn", 1.0)]),
+        (75, [("db.ping", "crit", 0.0), ("db.size", "warn", 1.0)]),
+        (80, [("db.ping", "ok", 1.0), ("db.size", "ok", 1.0)]),
+        (125, [("db.ping", "ok", 1.0), ("db.size", "warn", 1.0)]),
+    ]
+    .iter()
+    .flat_map(|(minute, checks)| run(*minute, checks))
+    .collect();
+    let replayed = || desk.tool(&["replay"]).stdin_records(&history).run().expect_code(0);
+    let output = replayed();
+    let told: Vec<String> = output
+        .kind("alert")
+        .map(|alert| {
+            let what = ["summary", "id"].iter().find_map(|key| alert[*key].as_str().filter(|text| !text.is_empty())).unwrap();
+            format!("{} {what}: {}", alert["fate"].as_str().unwrap(), alert["reason"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "suppressed down lab db.ping: was over before it fired (2025-01-08T02:05:00.000Z)",
+            "suppressed slow lab db.size: not told while down fires (2025-01-08T03:10:00.000Z)",
+            "suppressed lab: 1 critical: db.ping: would be sent (firing, 2025-01-08T03:10:00.000Z)",
+            "suppressed lab: 1 resolved: db.ping: would be sent (resolved, 2025-01-08T03:20:00.000Z)",
+            "held slow lab db.size: waits for the end of the quiet hours (2025-01-08T04:05:00.000Z)",
+        ]
+    );
+    let end = output.end();
+    assert_eq!((end["metrics"]["kept_back"].as_u64(), end["metrics"]["deduplicated"].as_u64()), (Some(3), Some(2)), "{end}");
+    let records = |output: &ml_tests::Output| output.kind("alert").map(|alert| alert["reason"].clone()).collect::<Vec<_>>();
+    assert_eq!(records(&output), records(&replayed()), "the same history gives the same");
+}
+
+#[test]
+fn it_is_explained_when_something_is_told_again() {
+    let hook = HttpStandIn::answering(Response::status(200));
+    let desk = Desk::new(&hook.url("/in"), "[severity.critical]\nescalate_after = \"30m\"\n[[rule]]\nname = \"bad\"\nid = \"*\"\n");
+    let explained = || desk.tool(&["explain", "a"]).run().expect_code(0).record("step", "group")["summary"].as_str().unwrap().to_owned();
+    desk.run(&run(0, &[("a", "crit", 1.0)]), &[]).expect_code(0);
+    assert!(explained().ends_with("; the next contact is told at 2025-01-08T02:30:00.000Z"), "{}", explained());
+    for minute in [30, 60] {
+        desk.run(&run(minute, &[("a", "crit", 1.0)]), &[]).expect_code(0);
+    }
+    assert!(explained().ends_with("; told again at 2025-01-08T07:00:00.000Z"), "{}", explained());
+    assert_eq!(hook.requests().len(), 3);
+}

@@ -5,7 +5,7 @@ use super::{Place, length};
 use crate::notification::{Item, Notification, Severity, Why};
 use crate::rules::{Pace, Rule, Rules, SEVERITIES};
 use jiff::Timestamp;
-use ml_common::record;
+use ml_common::record::{self, Fate};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// So many alerts are told one by one; of more, their number.
@@ -83,7 +83,7 @@ fn gather<'a>(rules: &'a Rules, state: &mut State, now: Timestamp) -> BTreeMap<S
         state.alerts.values().filter(|alert| alert.firing.is_some()).map(|alert| (alert.system.clone(), alert.rule.clone())).collect();
     let mut groups: BTreeMap<String, Members<'a>> = BTreeMap::new();
     let told: BTreeSet<&String> = state.groups.values().flat_map(|group| &group.told).collect();
-    let mut kept_back: Vec<(String, String)> = Vec::new();
+    let mut kept_back: Vec<(String, String, Fate)> = Vec::new();
     let sinks = rules.sinks.values().filter(|sink| sink.takes_notifications());
     let mut everywhere: Vec<String> = sinks.map(|sink| sink.name.clone()).collect();
     if everywhere.is_empty() {
@@ -99,18 +99,18 @@ fn gather<'a>(rules: &'a Rules, state: &mut State, now: Timestamp) -> BTreeMap<S
         let by = rule.inhibited_by.iter().find(|(other, _)| firing.contains(&(alert.system.clone(), other.clone())));
         let severity = alert.severity.unwrap_or(Severity::Low);
         let why_not = if let Some((other, _)) = by {
-            Some(format!("not told while {other} fires"))
+            Some((format!("not told while {other} fires"), Fate::Suppressed))
         } else if let Some(silence) = state.silence(alert, now) {
-            Some(format!("silenced until {} by {}: {}", silence.until, silence.author, silence.reason))
+            Some((format!("silenced until {} by {}: {}", silence.until, silence.author, silence.reason), Fate::Suppressed))
         } else if rules.quiet.iter().any(|quiet| quiet.holds(severity, now)) {
-            Some("waits for the end of the quiet hours".to_owned())
+            Some(("waits for the end of the quiet hours".to_owned(), Fate::Held))
         } else {
             None
         };
         let muted = why_not.is_some();
-        if let Some(why_not) = why_not {
+        if let Some((why_not, fate)) = why_not {
             if since == now || state.log.back().is_none_or(|last| last.of != *name || last.said != why_not) {
-                kept_back.push((name.clone(), why_not));
+                kept_back.push((name.clone(), why_not, fate));
             }
             // What has been told already stays in its group: it is not over because somebody silences it.
             if !told {
@@ -127,9 +127,9 @@ fn gather<'a>(rules: &'a Rules, state: &mut State, now: Timestamp) -> BTreeMap<S
             members.rules.push(rule);
         }
     }
-    for (name, why_not) in kept_back {
+    for (name, why_not, fate) in kept_back {
         if !state.log.iter().rev().take(200).any(|line| line.of == name && line.said == why_not) {
-            state.decided(now, &name, why_not);
+            state.kept_back(now, &name, why_not, Some(fate));
         }
     }
     groups
@@ -194,6 +194,17 @@ fn decide(
     let changed = !over.is_empty() && passed(group.at, pace.group_interval);
     (changed || (!loud.is_empty() && passed(group.at, pace.repeat_interval)))
         .then(|| (if changed { Why::Firing } else { Why::Repeat }, all()))
+}
+
+/// When a group is told again if nothing changes, and why then.
+pub fn next(rules: &Rules, state: &State, group: &Group) -> Option<(Timestamp, Why)> {
+    let alerts = group.told.iter().filter_map(|name| state.alerts.get(name)).filter(|alert| alert.firing.is_some());
+    let paces = alerts.filter_map(|alert| rules.rules.iter().find(|rule| alert.is_by(rule))).map(|rule| rule.pace(rules.pace));
+    let repeat = group.at?.checked_add(length(paces.map(|pace| pace.repeat_interval).min()?)).ok()?;
+    let after = worst(state, &group.told).and_then(|severity| rules.urgency(severity).escalate_after).filter(|_| group.level < 2);
+    let step = after.map(|after| after.saturating_mul(u32::try_from(group.level + 1).unwrap_or(u32::MAX)));
+    let escalated = step.zip(group.since).and_then(|(step, since)| since.checked_add(length(step)).ok());
+    Some(escalated.filter(|at| *at < repeat).map_or((repeat, Why::Repeat), |at| (at, Why::Escalated)))
 }
 
 /// The gravest of these.

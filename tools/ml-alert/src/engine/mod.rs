@@ -7,6 +7,7 @@ mod groups;
 mod seen;
 pub mod state;
 
+pub use groups::next;
 pub use seen::Seen;
 pub use state::State;
 
@@ -14,7 +15,7 @@ use crate::notification::{Notification, Severity};
 use crate::rules::{Rule, Rules};
 use jiff::{SignedDuration, Timestamp};
 use ml_common::Status;
-use ml_common::record::Record;
+use ml_common::record::{Fate, Record};
 use ml_watch::expr::{Expr, NoHistory, Value};
 use state::{Alert, MAX_ALERTS, name};
 use std::collections::HashMap;
@@ -107,8 +108,9 @@ impl Engine {
             ((true, false), (false, false)) => Some("was over before it fired".to_owned()),
             _ => None,
         };
+        let fate = (before.0 && !before.1 && !after.0 && !after.1).then_some(Fate::Suppressed);
         if let Some(said) = said {
-            self.state.decided(seen.at, &name, said);
+            self.state.kept_back(seen.at, &name, said, fate);
         }
         if forget {
             self.state.alerts.remove(&name);

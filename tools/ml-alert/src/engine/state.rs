@@ -3,6 +3,7 @@
 use crate::deliver::SinkState;
 use crate::notification::{Notification, Severity};
 use jiff::Timestamp;
+use ml_common::record::Fate;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -151,15 +152,23 @@ pub struct Decision {
     pub of: String,
     /// What was decided and why.
     pub said: String,
+    /// Something was not told now, or not at all.
+    #[serde(default)]
+    pub fate: Option<Fate>,
 }
 
 impl State {
     /// Remembers a decision.
     pub fn decided(&mut self, at: Timestamp, of: &str, said: impl Into<String>) {
+        self.kept_back(at, of, said, None);
+    }
+
+    /// Remembers that something is not told, if there is a fate.
+    pub fn kept_back(&mut self, at: Timestamp, of: &str, said: impl Into<String>, fate: Option<Fate>) {
         if self.log.len() >= MAX_LOG {
             self.log.pop_front();
         }
-        self.log.push_back(Decision { at, of: of.to_owned(), said: said.into() });
+        self.log.push_back(Decision { at, of: of.to_owned(), said: said.into(), fate });
     }
 
     /// The silence that keeps an alert from being told.
