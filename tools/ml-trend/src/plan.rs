@@ -3,6 +3,7 @@
 use crate::figures::{change, rounded, shown};
 use crate::history::{History, Key, Series};
 use ml_common::Status;
+use ml_common::people::counted;
 use ml_common::record::{Check, Scalar};
 use ml_watch::trend::{FullIn, HORIZON_DAYS, Trend};
 use std::collections::HashMap;
@@ -128,8 +129,12 @@ fn availability(key: &Key, series: &Series, wanted: &Wanted, newest: i64) -> Fin
         ..Check::default()
     };
     let Some(percent) = seen.percent(wanted.min_samples) else {
-        check.summary =
-            format!("insufficient history: {} observations in {} days, {} are needed", seen.samples, wanted.window, wanted.min_samples);
+        check.summary = format!(
+            "insufficient history: {} in {} days, {} are needed",
+            counted(seen.samples, "observation"),
+            wanted.window,
+            wanted.min_samples
+        );
         return finding(key, Status::Skipped, "availability", check);
     };
     let status = match percent {
@@ -140,7 +145,7 @@ fn availability(key: &Key, series: &Series, wanted: &Wanted, newest: i64) -> Fin
     // Rounding must not show as met what was missed.
     let down_to = (percent * 1000.0).floor() / 1000.0;
     check.value = Some(down_to.into());
-    check.summary = format!("{down_to}% in {} days, {} observations", wanted.window, seen.samples);
+    check.summary = format!("{down_to}% in {} days, {}", wanted.window, counted(seen.samples, "observation"));
     if seen.covered() < 99.5 {
         check.summary.push_str(&format!("; {:.0}% of the time is not known", 100.0 - seen.covered()));
     }

@@ -7,6 +7,7 @@ use crate::check::Finding;
 use crate::kind::{Sample, Unseen};
 use jiff::Timestamp;
 use ml_common::Status;
+use ml_common::people::counted;
 use ml_common::record::{Map, Scalar};
 use ml_watch::expr::{Problem, Value};
 use ml_watch::threshold::{Threshold, VALUE};
@@ -236,7 +237,7 @@ fn trend(spec: &TrendSpec, sample: &Sample, trend: Result<Trend, String>, now: T
 
 fn availability(spec: &AvailabilitySpec, window: &ml_watch::uptime::Availability) -> Finding {
     let Some(percent) = window.percent(MIN_SAMPLES) else {
-        return Finding::skipped(format!("insufficient history: {} observations, {MIN_SAMPLES} are needed", window.samples));
+        return Finding::skipped(format!("insufficient history: {}, {MIN_SAMPLES} are needed", counted(window.samples, "observation")));
     };
     let status = if spec.crit.is_some_and(|crit| percent < crit) {
         Status::Crit
