@@ -31,7 +31,9 @@ pub struct Engine {
     /// What it remembers.
     pub state: State,
     /// Rules about an id of a tool of a system: most records come again and again.
-    about: HashMap<(String, String, String), Vec<usize>>,
+    about: HashMap<String, Arc<[usize]>>,
+    /// Where its keys are put together.
+    key: String,
     clock: seen::Clock,
     /// Nothing could be forgotten when it was last tried.
     full: bool,
@@ -42,7 +44,7 @@ pub struct Engine {
 impl Engine {
     /// With what is remembered.
     pub fn new(rules: Arc<Rules>, state: State) -> Engine {
-        Engine { rules, state, about: HashMap::new(), clock: seen::Clock::default(), full: false, again: 0 }
+        Engine { rules, state, about: HashMap::new(), key: String::new(), clock: seen::Clock::default(), full: false, again: 0 }
     }
 
     /// Takes the next record.
@@ -55,24 +57,33 @@ impl Engine {
     /// Takes an observation.
     pub fn see(&mut self, seen: &Seen<'_>) {
         self.state.now = Some(seen.at);
-        let key = (seen.system.to_owned(), seen.tool.to_owned(), seen.id.clone().into_owned());
-        if !self.about.contains_key(&key) {
-            if self.about.len() >= KNOWN {
-                self.about.clear();
-            }
-            let rules = self.rules.rules.iter().enumerate();
-            let mut about: Vec<usize> = rules.filter(|(_, rule)| rule.is_about(&key.0, &key.1, &key.2)).map(|(at, _)| at).collect();
-            about.sort_by_key(|at| self.rules.rules.get(*at).is_some_and(|rule| rule.otherwise));
-            self.about.insert(key.clone(), about);
-        }
-        let rules = Arc::clone(&self.rules);
+        let (rules, about) = (Arc::clone(&self.rules), self.about(seen));
         let mut alarming = false;
-        for at in self.about.get(&key).cloned().unwrap_or_default() {
-            if let Some(rule) = rules.rules.get(at).filter(|rule| seen.has_labels(&rule.labels)) {
-                // The rules for whatever else there is come last.
+        for at in about.iter() {
+            if let Some(rule) = rules.rules.get(*at).filter(|rule| seen.has_labels(&rule.labels)) {
                 alarming |= self.judge(rule, seen, rule.otherwise && alarming) && !rule.otherwise;
             }
         }
+    }
+
+    /// The rules about it, those for whatever else there is last.
+    fn about(&mut self, seen: &Seen<'_>) -> Arc<[usize]> {
+        self.key.clear();
+        for part in [seen.system, "\0", seen.tool, "\0", &seen.id] {
+            self.key.push_str(part);
+        }
+        if let Some(about) = self.about.get(&self.key) {
+            return Arc::clone(about);
+        }
+        if self.about.len() >= KNOWN {
+            self.about.clear();
+        }
+        let rules = self.rules.rules.iter().enumerate();
+        let mut about: Vec<usize> = rules.filter(|(_, rule)| rule.is_about(seen.system, seen.tool, &seen.id)).map(|(at, _)| at).collect();
+        about.sort_by_key(|at| self.rules.rules.get(*at).is_some_and(|rule| rule.otherwise));
+        let about: Arc<[usize]> = about.into();
+        self.about.insert(self.key.clone(), Arc::clone(&about));
+        about
     }
 
     /// One rule on one observation; whether it finds it alarming. `covered`: another rule does already.
