@@ -88,7 +88,12 @@ pub const KEYS: &[Key] = &[
     key("DISK_FREE_WARN_PERCENT", Kind::Percent, Some("15"), "ml-health warns when the disk of exports or backups has less free."),
     key("DISK_FREE_MIN_MB", Kind::Count, Some("200"), "Less free disk than this is critical and a gate, in MiB."),
     key("ALERT_WEBHOOK", Kind::Webhook, None, "Slack or Discord webhook that ml-alert posts to."),
-    key("ALERT_ENABLED", Kind::Switch, Some("false"), "Without rules, ml-alert stays silent unless this is true."),
+    key(
+        "ALERT_ENABLED",
+        Kind::Switch,
+        Some("false"),
+        "Without rules, ml-alert stays silent unless this is true; with rules, only when it is set to false.",
+    ),
     key(
         "ALERT_RULES",
         Kind::Path,

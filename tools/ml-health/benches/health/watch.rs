@@ -39,7 +39,7 @@ pub fn run(world: &World, times: u32, mut what: impl FnMut()) -> Run {
         what();
     }
     let wall = began.elapsed();
-    // The last session ends a moment after its client, and only then it counts.
+    // The last backend ends a moment after its client, and only then it counts.
     std::thread::sleep(Duration::from_millis(200));
     let of_one = |seconds: f64| seconds / f64::from(times);
     Run { wall: of_one(wall.as_secs_f64()), cpu: of_one(ended_children("self") - own), server: of_one(world.server_cpu() - server) }

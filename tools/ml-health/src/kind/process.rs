@@ -139,7 +139,7 @@ fn sample(found: &[Found], remembered: &Value, now: jiff::Timestamp) -> Sample {
     };
     sample.note = format!(
         "{}, the oldest up for {}, {} of memory{}",
-        counted(found.len() as u64, "process").replace("processs", "processes"),
+        if found.len() == 1 { "1 process".to_owned() } else { format!("{} processes", found.len()) },
         told(age(oldest)),
         human_bytes(memory),
         if restarts > 0 { format!(", {} since the look before", counted(restarts as u64, "restart")) } else { String::new() }
