@@ -85,6 +85,7 @@ if [ "$for_tests" = yes ]; then
     # Not from apt; what needs it is skipped without.
     [ "$plan" = yes ] || install_s3_server || true
     have age || missing+=(age)
+    have faketime || missing+=(faketime)
 fi
 need_rust=no
 find_rust >/dev/null || need_rust=yes

@@ -14,6 +14,7 @@
 pub mod alertmanager;
 pub mod boot;
 pub mod capture;
+pub mod clock;
 pub mod cluster;
 pub mod database;
 pub mod disk;
