@@ -15,8 +15,6 @@ use std::time::Duration;
 
 /// Later than this a message says that it is late.
 const LATE: SignedDuration = SignedDuration::from_mins(10);
-/// A pause that the state asks for is never longer, however the clocks have jumped.
-const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
 /// An Alertmanager is told again what stands there so often while a watch goes on, and by the end of each run.
 const REFRESH: SignedDuration = SignedDuration::from_secs(60);
 /// So many refused notifications are kept to be looked at.
@@ -71,7 +69,10 @@ impl Drain<'_> {
     }
 
     fn turn(&mut self, budget: Duration) -> Result<()> {
-        let began = self.wire.elapsed();
+        let (began, now) = (self.wire.elapsed(), self.wire.now());
+        for known in self.store.state().sinks.values_mut() {
+            self.dirty |= known.set_back(now);
+        }
         loop {
             self.wire.go_on()?;
             let Some((at, due)) = self.next() else { return Ok(()) };
@@ -100,7 +101,7 @@ impl Drain<'_> {
                 continue;
             }
             let wanted = state.sinks.get(name).and_then(|sink| sink.not_before).unwrap_or(now);
-            let due = wanted.clamp(now, later(now, LONGEST_PAUSE));
+            let due = wanted.max(now);
             if best.is_none_or(|(_, earliest)| due < earliest) {
                 best = Some((at, due));
             }
@@ -139,7 +140,8 @@ impl Drain<'_> {
         match outcome {
             Outcome::Sent => {
                 state.outbox.remove(at);
-                (known.failures, known.not_before) = (0, (!sink.gap.is_zero()).then(|| later(now, sink.gap)));
+                known.failures = 0;
+                known.pause(now, Some(sink.gap));
                 if matches!(sink.kind, Kind::Alertmanager(..)) {
                     sinks::remember(known, &notification, now);
                 }
@@ -148,17 +150,17 @@ impl Drain<'_> {
             }
             Outcome::Later { after, reason, maybe } => {
                 known.failures = known.failures.saturating_add(1);
-                known.not_before = Some(later(now, after.unwrap_or_else(|| backoff(known.failures)).max(sink.gap)));
+                known.pause(now, Some(after.unwrap_or_else(|| backoff(known.failures)).max(sink.gap)));
                 self.waits(at, reason, before || maybe);
             }
             Outcome::Held { reason, .. } => {
                 // Somebody has to mend it, and the next run sees whether it is.
-                known.not_before = None;
+                known.pause(now, None);
                 self.waits(at, reason, before);
                 self.blocked.insert(sink.name.clone());
             }
             Outcome::Refused { reason } => {
-                known.not_before = (!sink.gap.is_zero()).then(|| later(now, sink.gap));
+                known.pause(now, Some(sink.gap));
                 self.waits(at, reason.clone(), false);
                 self.refuse(at);
                 self.done.refused += 1;
@@ -251,10 +253,6 @@ impl Drain<'_> {
     fn tell(&mut self, notification: Notification, fate: Fate, reason: Option<String>, hint: Option<String>) {
         (self.told)(&Told { notification, fate, reason, hint });
     }
-}
-
-fn later(now: Timestamp, pause: Duration) -> Timestamp {
-    now.checked_add(pause.min(LONGEST_PAUSE)).unwrap_or(Timestamp::MAX)
 }
 
 /// What has to be said about the sending itself.

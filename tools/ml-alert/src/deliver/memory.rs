@@ -7,6 +7,10 @@ use ml_common::Result;
 use ml_watch::state::StateFile;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// No pause is longer, however the clocks have jumped.
+const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
 
 /// What is known of a receiver.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,6 +19,9 @@ pub struct SinkState {
     /// It wants nothing earlier (its rate, its Retry-After, our back-off).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
+    /// When that was noted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noted: Option<Timestamp>,
     /// Failures in a row.
     pub failures: u32,
     /// What an Alertmanager was told and has to be told again, or it would take it for over.
@@ -23,6 +30,31 @@ pub struct SinkState {
     /// When it was told all that again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refreshed: Option<Timestamp>,
+}
+
+impl SinkState {
+    /// It wants nothing for so long.
+    pub(super) fn pause(&mut self, now: Timestamp, pause: Option<Duration>) {
+        self.not_before = pause.filter(|pause| !pause.is_zero()).map(|pause| later(now, pause));
+        self.noted = self.not_before.map(|_| now);
+    }
+
+    /// A pause that was noted in the future begins now: the clock was set back. Whether it did.
+    pub(super) fn set_back(&mut self, now: Timestamp) -> bool {
+        let Some(not_before) = self.not_before else { return false };
+        let noted = self.noted.unwrap_or(now);
+        let pause = Duration::try_from(not_before.duration_since(noted)).unwrap_or_default();
+        if noted <= now && pause <= LONGEST_PAUSE {
+            return false;
+        }
+        // Without a note of when, nobody knows how much of it is left.
+        self.pause(now, self.noted.map(|_| pause));
+        true
+    }
+}
+
+fn later(now: Timestamp, pause: Duration) -> Timestamp {
+    now.checked_add(pause.min(LONGEST_PAUSE)).unwrap_or(Timestamp::MAX)
 }
 
 /// An alert that stands in an Alertmanager.
