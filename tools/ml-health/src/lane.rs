@@ -72,8 +72,8 @@ pub enum Outcome {
     Judged(Finding),
     /// Nothing in this lane can be made, and why.
     Closed(String),
-    /// Something to be judged, and what its view remembers under that name.
-    Seen(Result<Sample, Unseen>, Option<(Arc<str>, Value)>),
+    /// Something to be judged, and what is to be remembered under which names.
+    Seen(Result<Sample, Unseen>, Vec<(Arc<str>, Value)>),
     /// A defect of ours ended the lane.
     Broken,
 }

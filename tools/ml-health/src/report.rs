@@ -229,10 +229,10 @@ impl Judge for Report<'_> {
     fn judge(&mut self, check: &Planned, outcome: Outcome, took: Duration) -> Finding {
         self.trend = None;
         let Some((profile, state)) = &mut self.profile else { return Finding::broken() };
-        let (Outcome::Seen(seen, memory), Some(check)) = (outcome, profile.check(&check.id)) else { return Finding::broken() };
+        let (Outcome::Seen(seen, kept), Some(check)) = (outcome, profile.check(&check.id)) else { return Finding::broken() };
         let now = Timestamp::now();
         let finding = profile::judge(check, &seen, state.memory(), now, took);
-        if let Some((key, memory)) = memory {
+        for (key, memory) in kept {
             state.change(|state| state.keep(&key, memory, now));
         }
         if let Ok(sample) = &seen {

@@ -230,15 +230,64 @@ crit = "!= 200"
 
 #[test]
 fn mistakes_are_found_before_anything_is_asked() {
-    let profile = PROFILE.replace(".ready\" }", ".ready | lenght\" }").replace("2/h", "often").replace("count(causal_*)", "mean(causal_*)");
+    let profile = PROFILE.replace(".ready\" }", ".ready | lenght\" }").replace("count(causal_*)", "mean(causal_*)");
     let world = World::of(&profile, HttpStandIn::answering(Response::status(200)));
     let output = world.tool().arg("--check-config").run().expect_code(78);
     let said = format!("{}{}", output.stdout, output.stderr);
-    for mistake in
-        ["the jq filter of ready is not valid: there is no filter lenght", "often is not a limit of requests", "there is no mean()"]
-    {
+    for mistake in ["the jq filter of ready is not valid: there is no filter lenght", "there is no mean()"] {
         assert!(said.contains(mistake), "{mistake} in {said}");
     }
     assert!(said.contains("prover.toml:6:") && !said.contains(SECRET), "{said}");
     assert!(world.server.requests().is_empty());
+}
+
+const LIMITED: &str = r#"
+[profile]
+version = 1
+system = "prover"
+
+[probe.failing]
+kind = "json"
+url = "${BASE_URL}/metrics"
+metrics = { busy = ".busy" }
+rate_limit = "1/h"
+
+[probe.audit]
+kind = "command"
+command = ["sh", "-c", "echo asked >> asked"]
+dir = "${DIR}"
+rate_limit = "2/h"
+
+[[check]]
+id = "failing"
+probe = "failing"
+
+[[check]]
+id = "audit"
+probe = "audit"
+crit = "!= 0"
+"#;
+
+#[test]
+#[cfg(unix)]
+fn every_kind_has_a_limit_and_a_look_that_failed_counts() {
+    let world = World::of(LIMITED, HttpStandIn::start(|_| Response::status(500)));
+    let run = |exit: i32| {
+        let output = world.tool().env("DIR", world.folder.path().display().to_string()).run().expect_code(exit);
+        let used_up = |id: &str| output.record("check", id)["summary"].as_str().unwrap().contains("rate_limit is used up");
+        (told(&output), used_up("failing"), used_up("audit"))
+    };
+    assert_eq!(run(1), (vec!["failing unknown".to_owned(), "audit ok".into()], false, false));
+    assert_eq!(run(0), (vec!["failing skipped".to_owned(), "audit ok".into()], true, false));
+    assert_eq!(run(0), (vec!["failing skipped".to_owned(), "audit skipped".into()], true, true));
+    assert_eq!(world.server.requests().len(), 1);
+    assert_eq!(std::fs::read_to_string(world.folder.path().join("asked")).unwrap().lines().count(), 2);
+}
+
+#[test]
+fn a_limit_that_is_none_is_told_with_its_place() {
+    let world = World::of(&LIMITED.replace("1/h", "often"), HttpStandIn::start(|_| Response::status(500)));
+    let output = world.tool().arg("--check-config").run().expect_code(78);
+    let said = format!("{}{}", output.stdout, output.stderr);
+    assert!(said.contains("prover.toml:10:14: often is not a limit of requests"), "{said}");
 }

@@ -1,6 +1,6 @@
 //! Numbers and words of a JSON document: an endpoint's metrics, a file that a service writes.
 
-use super::http::{CA, EXPECT, HEADERS, HMAC, RATE_LIMIT};
+use super::http::{CA, EXPECT, HEADERS, HMAC};
 use super::jq::Filters;
 use super::source::{FILE, FILES, NEWER, Source, URL};
 use super::{Args, Kind, Look, Metric, Opening, Param, ParamKind, Probe, Sample, Unseen, View};
@@ -26,7 +26,6 @@ pub static KIND: Kind = Kind {
         HMAC,
         EXPECT,
         CA,
-        RATE_LIMIT,
     ],
     views: &[View {
         name: "read",

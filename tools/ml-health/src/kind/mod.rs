@@ -17,6 +17,7 @@ pub mod jq;
 mod json;
 mod lean;
 mod logs;
+mod pace;
 mod permissions;
 mod pm2;
 mod postgres;
@@ -32,6 +33,7 @@ mod source;
 mod tls;
 
 pub use args::{Arg, Args, Param, ParamKind};
+pub use pace::{Pace, Turns};
 pub use reference::reference;
 pub use sample::{Metric, Sample, Unseen};
 
@@ -166,11 +168,21 @@ pub struct Look<'a> {
     pub cancel: &'a Cancel,
     /// To be set to what ends a wait that listens to nothing else (a query's cancellation).
     pub abort: &'a Abort,
+    /// What is left of the probe's `rate_limit`.
+    pub turns: &'a mut Turns,
 }
 
 impl Look<'_> {
     /// Time that is left, never zero: a limit of nothing means "for ever" to some libraries.
     pub fn left(&self) -> Duration {
         self.until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+    }
+
+    /// Waits for a turn by the probe's `rate_limit`. The look itself has had one: only probes that ask several times ask for it, each time.
+    ///
+    /// # Errors
+    /// When none comes within the look's time, or a signal does.
+    pub fn turn(&mut self) -> std::result::Result<(), Unseen> {
+        self.turns.next(self.left(), self.cancel)
     }
 }

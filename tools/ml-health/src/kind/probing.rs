@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![allow(dead_code, reason = "the tests of each kind use their part")]
 
-use super::{Arg, Args, Kind, Look, Opening, Param, ParamKind, Probe, Sample, Unseen};
+use super::{Arg, Args, Kind, Look, Opening, Param, ParamKind, Probe, Sample, Turns, Unseen};
 use crate::lane::Abort;
 use jiff::Timestamp;
 use ml_common::settings::Settings;
@@ -102,6 +102,7 @@ impl Probing {
             remembered,
             cancel: &cancel,
             abort: &self.abort,
+            turns: &mut Turns::default(),
         };
         let taken = self.probe.take(view, &args, &mut look);
         self.memories.insert(key, (memory, self.now));

@@ -1,6 +1,6 @@
 //! Questions to a Prometheus server (or one that answers like it: Thanos, Mimir, VictoriaMetrics) by its HTTP API.
 
-use super::http::{CA, HEADERS, RATE_LIMIT, Request};
+use super::http::{CA, HEADERS, Request};
 use super::{Args, Kind, Look, Metric, Opening, Param, ParamKind, Probe, Sample, Unseen, View};
 use ml_common::{Class, Failure, Result};
 use serde_json::Value;
@@ -27,7 +27,6 @@ pub static KIND: Kind = Kind {
         },
         HEADERS,
         CA,
-        RATE_LIMIT,
     ],
     views: &[View {
         name: "query",

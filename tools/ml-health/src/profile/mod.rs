@@ -18,7 +18,7 @@ pub use memory::Memory;
 pub use read::{check, load, path, since};
 
 use crate::check::{OnError, Tier};
-use crate::kind::{Args, Kind, Opening, Probe, View};
+use crate::kind::{Args, Kind, Opening, Pace, Probe, View};
 use crate::lane::{Abort, Lane, Planned};
 use ml_common::Result;
 use ml_common::record::Map;
@@ -52,6 +52,8 @@ pub struct ProbeSpec {
     pub kind: &'static Kind,
     /// Its parameters.
     pub args: Args,
+    /// How often it may look, or ask.
+    pub pace: Option<Pace>,
     /// Why it cannot be opened: variables that are not set.
     pub unset: Option<String>,
 }
@@ -172,7 +174,7 @@ impl Profile {
                 }
             };
             let abort = Abort::default();
-            let worker = worker::ProbeWorker::new(probe, checks, shared.clone(), Arc::clone(&abort));
+            let worker = worker::ProbeWorker::new(probe, spec, checks, shared.clone(), Arc::clone(&abort));
             Ok(Lane::new(planned, Box::new(worker), abort))
         };
         lanes.into_iter().map(lane).collect()

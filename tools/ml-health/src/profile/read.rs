@@ -2,7 +2,7 @@
 
 use super::{AvailabilitySpec, CheckSpec, ON_ERROR, ProbeSpec, Profile, TIER, TrendSpec, WINDOW, needs, params, summary::Summary};
 use crate::check::{OnError, Tier};
-use crate::kind::{self, Args, Kind, Opening, View};
+use crate::kind::{self, Args, Kind, Opening, Pace, View};
 use crate::lane::Planned;
 use jiff::Timestamp;
 use ml_common::record::Map;
@@ -133,7 +133,11 @@ impl Reader<'_> {
             return None;
         };
         let args = params::read(table, kind.params, self.base);
-        Some((ProbeSpec { name: name.value.to_owned(), kind, args, unset: self.unset() }, table.clone()))
+        let pace = table.text("rate_limit").and_then(|limit| {
+            let refused = |failure: Failure| self.file.mistake(limit.at, failure.message, failure.hint.unwrap_or_default());
+            Pace::parse(&limit).map_err(refused).ok()
+        });
+        Some((ProbeSpec { name: name.value.to_owned(), kind, args, pace, unset: self.unset() }, table.clone()))
     }
 
     fn check(&self, table: &Table<'_>, prefix: &str, probes: &[(ProbeSpec, Table<'_>)]) -> Option<CheckSpec> {

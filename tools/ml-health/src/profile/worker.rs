@@ -1,8 +1,8 @@
 //! The lane of a probe: it looks once a beat for what several checks ask, and remembers what its views remember.
 
-use super::CheckSpec;
 use super::memory::Remembered;
-use crate::kind::{Look, Probe, Sample, Unseen};
+use super::{CheckSpec, ProbeSpec};
+use crate::kind::{Look, Probe, Sample, Turns, Unseen};
 use crate::lane::{Abort, Job, Outcome, Worker};
 use jiff::Timestamp;
 use ml_common::signal::Cancel;
@@ -31,16 +31,22 @@ pub struct ProbeWorker {
     shared: Shared,
     abort: Abort,
     memories: BTreeMap<Arc<str>, Remembered>,
+    turns: Turns,
+    /// Under which key its turns are remembered.
+    turns_key: Arc<str>,
     beat: u64,
     seen: BTreeMap<Arc<str>, Result<Sample, Unseen>>,
 }
 
 impl ProbeWorker {
     /// Without a probe nothing is ever asked of it.
-    pub fn new(probe: Option<Box<dyn Probe>>, checks: Vec<Arc<CheckSpec>>, shared: Shared, abort: Abort) -> ProbeWorker {
+    pub fn new(probe: Option<Box<dyn Probe>>, spec: &ProbeSpec, checks: Vec<Arc<CheckSpec>>, shared: Shared, abort: Abort) -> ProbeWorker {
+        // No view has this name.
+        let turns_key: Arc<str> = format!("{} rate_limit", spec.name).into();
+        let turns = Turns::new(spec.pace, shared.memories.get(&*turns_key).map(|turns| turns.value.clone()).unwrap_or_default());
         let remembered = |check: &Arc<CheckSpec>| Some((Arc::clone(&check.key), shared.memories.get(&*check.key)?.clone()));
         let memories = checks.iter().filter_map(remembered).collect();
-        ProbeWorker { probe, checks, shared, abort, memories, beat: 0, seen: BTreeMap::new() }
+        ProbeWorker { probe, checks, shared, abort, memories, turns, turns_key, beat: 0, seen: BTreeMap::new() }
     }
 }
 
@@ -51,7 +57,7 @@ impl Worker for ProbeWorker {
         }
         let (Some(check), Some(probe)) = (self.checks.get(job.check), &mut self.probe) else { return Outcome::Broken };
         if let Some(seen) = self.seen.get(&check.key) {
-            return Outcome::Seen(seen.clone(), None);
+            return Outcome::Seen(seen.clone(), Vec::new());
         }
         let (remembered, mut memory) = match self.memories.get(&check.key) {
             Some(remembered) => (Some(remembered.at), remembered.value.clone()),
@@ -65,15 +71,22 @@ impl Worker for ProbeWorker {
             remembered,
             cancel: &self.shared.cancel,
             abort: &self.abort,
+            turns: &mut self.turns,
         };
-        let seen = probe.take(check.view.name, &check.args, &mut look);
+        let begun = look.turns.begin(look.left(), look.cancel);
+        let seen = begun.and_then(|()| probe.take(check.view.name, &check.args, &mut look));
         self.seen.insert(Arc::clone(&check.key), seen.clone());
         // What failed remembers what it did before.
         let memory = (seen.is_ok() && !memory.is_null() && is_small(&memory, &check.key)).then_some(memory);
         if let Some(memory) = &memory {
             self.memories.insert(Arc::clone(&check.key), Remembered { at: job.now, value: memory.clone() });
         }
-        Outcome::Seen(seen, memory.map(|memory| (Arc::clone(&check.key), memory)))
+        let mut kept: Vec<(Arc<str>, Value)> = memory.map(|memory| (Arc::clone(&check.key), memory)).into_iter().collect();
+        // A request that failed was one.
+        if !self.turns.memory.is_null() {
+            kept.push((Arc::clone(&self.turns_key), self.turns.memory.clone()));
+        }
+        Outcome::Seen(seen, kept)
     }
 }
 

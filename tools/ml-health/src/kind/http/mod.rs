@@ -2,11 +2,10 @@
 //! service does its work.
 
 mod expect;
-mod pace;
 mod request;
 mod sign;
 
-pub use request::{BODY_MAX, CA, EXPECT, HEADERS, HMAC, RATE_LIMIT, Request, URL};
+pub use request::{BODY_MAX, CA, EXPECT, HEADERS, HMAC, Request, URL};
 
 use super::jq::Filters;
 use super::{Args, Kind, Look, Metric, Opening, Param, ParamKind, Probe, Sample, Unseen, View};
@@ -46,7 +45,6 @@ pub static KIND: Kind = Kind {
             doc: "words that the answer should contain, counted by `words` and `words_missing`",
         },
         CA,
-        RATE_LIMIT,
     ],
     views: &[View {
         name: "get",

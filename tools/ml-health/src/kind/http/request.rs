@@ -1,7 +1,6 @@
 //! The request that a profile describes, for all kinds that ask by HTTP.
 
 use super::expect::Expect;
-use super::pace::Pace;
 use super::sign::Signer;
 use crate::kind::{Args, Look, Opening, Param, ParamKind, Unseen};
 use jiff::Timestamp;
@@ -25,13 +24,6 @@ pub const HEADERS: Param =
     optional("headers", ParamKind::SecretTable, None, "headers to send, such as { Authorization = \"Bearer ${NOTION_TOKEN}\" }");
 /// `ca`.
 pub const CA: Param = optional("ca", ParamKind::Path, None, "certificates (PEM) to trust in place of the system's authorities");
-/// `rate_limit`.
-pub const RATE_LIMIT: Param = optional(
-    "rate_limit",
-    ParamKind::Text,
-    None,
-    "at most so many requests, such as 3/s, 100/m or 5000/h, counted from run to run: a look waits, or is skipped when it would wait too long",
-);
 /// `method`.
 pub const METHOD: Param = optional(
     "method",
@@ -61,7 +53,6 @@ pub struct Request {
     headers: Vec<(String, String)>,
     body: Body,
     signer: Option<Signer>,
-    pace: Option<Pace>,
     expect: Expect,
 }
 
@@ -107,7 +98,6 @@ impl Request {
             headers,
             body,
             signer,
-            pace: args.text("rate_limit").map(Pace::parse).transpose()?,
             expect: Expect::parse(args.text("expect").unwrap_or("2xx"))?,
         })
     }
@@ -140,12 +130,7 @@ impl Request {
     /// # Errors
     /// As [`Request::send`].
     pub fn send_to(&self, url: &str, look: &mut Look<'_>) -> std::result::Result<Response, Unseen> {
-        if let Some(pace) = self.pace {
-            let wait = pace
-                .take(look.memory, Timestamp::now(), look.left())
-                .map_err(|wait| Unseen::Absent(format!("its rate_limit is used up for the next {:.0} s", wait.as_secs_f64().max(1.0))))?;
-            look.cancel.sleep(wait)?;
-        }
+        look.turn()?;
         let body = match &self.body {
             Body::Text(text) => text.as_bytes().to_vec(),
             Body::File(path) => std::fs::read(path).or_fail(Class::Config, || format!("reading {}", path.display()))?,

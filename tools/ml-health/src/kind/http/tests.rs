@@ -207,28 +207,12 @@ fn a_connection_is_used_again_and_one_that_the_server_closed_is_not() {
 }
 
 #[test]
-fn the_limit_of_requests_holds_from_look_to_look() {
-    let server = HttpStandIn::answering(Answer::json("{}"));
-    let mut probe = Probing::open(&KIND, &[("url", text(server.url("/"))), ("rate_limit", text("2/h"))]);
-    assert!(probe.take("get", &[]).is_ok() && probe.take("get", &[]).is_ok());
-    let Unseen::Absent(why) = probe.take("get", &[]).unwrap_err() else { panic!() };
-    assert!(why.contains("rate_limit is used up for the next 1"), "{why}");
-    assert_eq!(server.requests().len(), 2);
-    let mut quick = Probing::open(&KIND, &[("url", text(server.url("/"))), ("rate_limit", text("20/s"))]);
-    for _ in 0..23 {
-        quick.take("get", &[]).unwrap();
-    }
-    assert_eq!(server.requests().len(), 25, "the later ones wait their turn");
-}
-
-#[test]
 fn mistakes_of_the_profile_are_found_before_anything_is_asked() {
     let url = ("url", text("http://user:hunter2@localhost/hunter2"));
     for given in [
         vec![("url", text("localhost/hunter2"))],
         vec![url.clone(), ("metrics", table(&[("a", ".a |")]))],
         vec![url.clone(), ("expect", text("fine"))],
-        vec![url.clone(), ("rate_limit", text("often"))],
         vec![url.clone(), ("hmac", table(&[("key", "hunter2")]))],
         vec![url.clone(), ("body", text("{}")), ("body_file", text("/goal.json"))],
         vec![url.clone(), ("body", text("{}")), ("method", text("GET"))],

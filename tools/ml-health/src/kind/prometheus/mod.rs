@@ -3,7 +3,7 @@
 mod exposition;
 mod selector;
 
-use super::http::{CA, EXPECT, HEADERS, RATE_LIMIT};
+use super::http::{CA, EXPECT, HEADERS};
 use super::source::{FILE, Source, URL};
 use super::{Args, Kind, Look, Metric, Opening, Param, ParamKind, Probe, Sample, Unseen, View};
 use ml_common::{Class, Failure, Result};
@@ -28,7 +28,6 @@ pub static KIND: Kind = Kind {
         HEADERS,
         EXPECT,
         CA,
-        RATE_LIMIT,
     ],
     views: &[View {
         name: "read",

@@ -1,9 +1,11 @@
-//! A limit of requests, kept from run to run: whoever looks every minute from cron and by hand does not use up an API's quota.
+//! `rate_limit`, of probes of any kind: kept from run to run, so that whoever looks every minute from cron and by hand does not use up a quota.
 //!
 //! One number is remembered, the time at which all requests so far would have been due had they come evenly (the generic cell rate
 //! algorithm). As many as the limit names may come at once.
 
+use super::Unseen;
 use jiff::Timestamp;
+use ml_common::signal::Cancel;
 use ml_common::{Class, Failure, Result};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -57,9 +59,70 @@ impl Pace {
     }
 }
 
+/// The turns of a probe; without a limit there is always one.
+#[derive(Clone, Debug, Default)]
+pub struct Turns {
+    pace: Option<Pace>,
+    /// To be kept for the next run.
+    pub memory: Value,
+    /// The look that has begun has had its turn, and has not used it.
+    ready: bool,
+}
+
+impl Turns {
+    /// Turns by `pace`, with what earlier runs remember of them.
+    pub fn new(pace: Option<Pace>, memory: Value) -> Turns {
+        Turns { pace, memory, ready: false }
+    }
+
+    /// A look begins, once there is a turn for it.
+    ///
+    /// # Errors
+    /// When none comes within `patience`, or a signal does.
+    pub fn begin(&mut self, patience: Duration, cancel: &Cancel) -> std::result::Result<(), Unseen> {
+        self.ready = false;
+        self.next(patience, cancel)?;
+        self.ready = true;
+        Ok(())
+    }
+
+    /// A request of the look that has begun; its first needs no turn of its own.
+    ///
+    /// # Errors
+    /// As [`Turns::begin`].
+    pub fn next(&mut self, patience: Duration, cancel: &Cancel) -> std::result::Result<(), Unseen> {
+        if let Some(pace) = self.pace.filter(|_| !std::mem::take(&mut self.ready)) {
+            let used_up = |wait: Duration| format!("its rate_limit is used up for the next {:.0} s", wait.as_secs_f64().max(1.0));
+            let wait = pace.take(&mut self.memory, Timestamp::now(), patience).map_err(|wait| Unseen::Absent(used_up(wait)))?;
+            cancel.sleep(wait)?;
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_look_has_one_turn_and_pays_for_every_further_request() {
+        let (cancel, patience) = (Cancel::default(), Duration::from_secs(1));
+        let mut turns = Turns::new(Some(Pace::parse("3/h").unwrap()), Value::Null);
+        turns.begin(patience, &cancel).unwrap();
+        turns.next(patience, &cancel).unwrap();
+        turns.next(patience, &cancel).unwrap();
+        turns.begin(patience, &cancel).unwrap();
+        turns.next(patience, &cancel).unwrap();
+        let Unseen::Absent(why) = turns.next(patience, &cancel).unwrap_err() else { panic!() };
+        assert!(why.contains("rate_limit is used up for the next 1"), "{why}");
+        let mut later = Turns::new(Some(Pace::parse("3/h").unwrap()), turns.memory);
+        assert!(later.begin(patience, &cancel).is_err(), "the next run knows");
+        // A look that asks nothing further has had its turn all the same, and one without a limit always has one.
+        let mut one = Turns::new(Some(Pace::parse("1/h").unwrap()), Value::Null);
+        assert!(one.begin(patience, &cancel).is_ok() && one.begin(patience, &cancel).is_err());
+        let mut free = Turns::default();
+        assert!((0..100).all(|_| free.begin(Duration::ZERO, &cancel).is_ok() && free.next(Duration::ZERO, &cancel).is_ok()));
+    }
 
     fn at(ms: i64) -> Timestamp {
         Timestamp::from_millisecond(1_700_000_000_000 + ms).unwrap()
