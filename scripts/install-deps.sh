@@ -17,6 +17,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/lib/apt.sh"
 # shellcheck source=scripts/lib/s3-server.sh
 . "$root/scripts/lib/s3-server.sh"
+# shellcheck source=scripts/lib/pm2.sh
+. "$root/scripts/lib/pm2.sh"
 
 for_tests=no for_check=no for_windows=no plan=no
 for word in "$@"; do
@@ -51,6 +53,11 @@ have_c_compiler() {
     have cc && printf '#include <stdio.h>\n' | cc -E -o /dev/null -x c - 2>/dev/null
 }
 
+# Alone in a container it has no libraries.
+have_static_busybox() {
+    have busybox && ! ldd "$(command -v busybox)" >/dev/null 2>&1
+}
+
 # For `make windows`: Debian's Rust with the sources of its standard library.
 have_debian_rust_sources() {
     [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] && [ -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/std" ]
@@ -82,8 +89,15 @@ if [ "$for_tests" = yes ]; then
     have git || missing+=(git)
     have prometheus || missing+=(prometheus)
     have prometheus-alertmanager || missing+=(prometheus-alertmanager)
-    # Not from apt; what needs it is skipped without.
+    # Containers: runc beside podman, since crun wants rights that a container itself may lack.
+    have podman || missing+=(podman)
+    have runc || [ -x /usr/sbin/runc ] || missing+=(runc)
+    have conmon || missing+=(conmon)
+    have_static_busybox || missing+=(busybox-static)
+    [ -x /lib/systemd/systemd-journal-remote ] || missing+=(systemd-journal-remote)
+    # Not from apt; what needs them is skipped without.
     [ "$plan" = yes ] || install_s3_server || true
+    [ "$plan" = yes ] || install_pm2 || true
     have age || missing+=(age)
     have faketime || missing+=(faketime)
 fi

@@ -84,10 +84,19 @@ restore_kept() {
     done
 }
 
+# The services that a package enables for the next boot.
+services_of() {
+    case $1 in
+        podman) echo podman.service podman.socket podman-restart.service podman-auto-update.service podman-auto-update.timer ;;
+        *) echo "$1.service" ;;
+    esac
+}
+
 # install_quietly PACKAGES...: no server is started, no cluster made, and what was changed for that is put back, also on failure.
 install_quietly() {
     local package there=
-    for package in redis-server prometheus; do
+    local -r with_services="redis-server prometheus prometheus-alertmanager podman"
+    for package in $with_services; do
         if command -v "$package" >/dev/null; then
             there+=" $package"
         fi
@@ -110,12 +119,12 @@ install_quietly() {
             ;;
     esac
     apt_get install -y --no-install-recommends "$@"
-    # Their packages enable the services for the next boot.
-    for package in redis-server prometheus; do
+    for package in $with_services; do
         case " $* " in
             *" $package "*)
                 if [[ " $there " != *" $package "* ]]; then
-                    as_root deb-systemd-helper disable "$package.service" >/dev/null 2>&1 || true
+                    # shellcheck disable=SC2046 # names without spaces
+                    as_root deb-systemd-helper disable $(services_of "$package") >/dev/null 2>&1 || true
                     as_root update-rc.d "$package" disable >/dev/null 2>&1 || true
                 fi
                 ;;

@@ -77,8 +77,9 @@ impl Probe for Pm2 {
         let mut list = list(&self.program, self.file.as_deref(), look)?;
         list.retain(|process| name.as_ref().is_none_or(|name| name.is_match(&process.name)));
         let remembered = std::mem::take(look.memory);
-        let counts: BTreeMap<&str, u64> = list.iter().take(500).map(|process| (process.id.as_str(), process.restarts)).collect();
-        *look.memory = json!(counts);
+        let kept: BTreeMap<&str, (u64, f64)> =
+            list.iter().take(500).map(|process| (process.id.as_str(), (process.restarts, process.began))).collect();
+        *look.memory = json!(kept);
         Ok(sample(&list, &remembered, look.now))
     }
 }
@@ -137,11 +138,16 @@ fn sample(list: &[Process], remembered: &Value, now: jiff::Timestamp) -> Sample 
     let of = |status: &str| list.iter().filter(|process| process.status == status).count() as u64;
     // A count that went back was reset: what it shows came since then.
     let since = |process: &Process| {
-        let before = remembered.get(&process.id)?.as_u64()?;
+        let before = remembered.get(&process.id)?.get(0)?.as_u64()?;
         Some(process.restarts.checked_sub(before).unwrap_or(process.restarts))
     };
     let restarted: u64 = list.iter().filter_map(since).sum();
-    let planned = if all_at_once(list, &since) { restarted } else { 0 };
+    // One that was stopped is started without being counted.
+    let anew = |process: &Process| match since(process) {
+        Some(0) => remembered[&process.id][1].as_f64().is_some_and(|before| before < process.began),
+        new => new == Some(1),
+    };
+    let planned = if all_at_once(list, &since, &anew) { restarted } else { 0 };
     let crashed = of("errored") + restarted - planned;
     let rest = if planned > 0 { ", all restarted together".to_owned() } else { String::new() };
     let note = format!(
@@ -175,14 +181,14 @@ fn sample(list: &[Process], remembered: &Value, now: jiff::Timestamp) -> Sample 
 }
 
 /// Whether every process that runs, and there are several, was started once more at about the same time.
-fn all_at_once(list: &[Process], since: &dyn Fn(&Process) -> Option<u64>) -> bool {
+fn all_at_once(list: &[Process], since: &dyn Fn(&Process) -> Option<u64>, anew: &dyn Fn(&Process) -> bool) -> bool {
     let online: Vec<&Process> = list.iter().filter(|process| process.status == "online").collect();
     let began = || online.iter().map(|process| process.began);
     let spread = began().fold(f64::MIN, f64::max) - began().fold(f64::MAX, f64::min);
     online.len() > 1
         && spread <= TOGETHER_MS
         && list.iter().all(|process| since(process).is_none_or(|new| new <= 1))
-        && online.iter().all(|process| since(process) == Some(1))
+        && online.iter().all(|process| anew(process))
 }
 
 #[cfg(all(test, unix))]

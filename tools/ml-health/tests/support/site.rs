@@ -47,3 +47,9 @@ impl Site {
 pub fn file_probe(metrics: &str) -> String {
     format!("[probe.m]\nkind = \"json\"\nfile = \"m.json\"\nmetrics = {{ {metrics} }}\n")
 }
+
+/// ml-health with one of the profiles that are shipped, its state in a folder of the test's.
+pub fn shipped(profile: &str, state: &std::path::Path) -> Tool {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../config/profiles/{profile}.toml"));
+    Tool::new("ml-health").arg("--profile").arg(file).env("STATE_DIR", state)
+}
