@@ -12,6 +12,7 @@
 )]
 
 pub mod alertmanager;
+pub mod bench;
 pub mod boot;
 pub mod capture;
 pub mod clock;
@@ -38,6 +39,7 @@ pub mod tool;
 pub mod torture;
 
 pub use alertmanager::Alertmanager;
+pub use bench::Bench;
 pub use cluster::Cluster;
 pub use database::{TestDb, TestRole};
 pub use disk::{FullDisk, full_disk};

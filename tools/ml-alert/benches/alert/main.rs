@@ -10,11 +10,11 @@
     reason = "a measurement that cannot be made fails; its tables go to stdout"
 )]
 
-use ml_tests::{TempDir, tool::bin_dir};
+use ml_tests::{Bench, TempDir, tool::bin_dir};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -48,21 +48,8 @@ id = "*"
 "#;
 
 fn main() {
-    let mut args = std::env::args().skip(1);
-    let (mut to, mut asked): (Option<PathBuf>, bool) = (None, false);
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--json" => to = args.next().map(PathBuf::from),
-            // `cargo bench` says so; `cargo test --benches` does not, and tests are not timed.
-            "--bench" => asked = true,
-            other => panic!("what is {other}? [--json FILE]"),
-        }
-    }
-    if !asked {
-        return println!("nothing is measured: use `make bench`");
-    }
-    let records: u64 =
-        std::env::var("BENCH_ALERT_RECORDS").map_or(1_000_000, |text| text.parse().expect("BENCH_ALERT_RECORDS is a number"));
+    let Some(bench) = Bench::asked() else { return };
+    let records: u64 = bench.number("BENCH_ALERT_RECORDS", 1_000_000);
     let folder = TempDir::new().unwrap();
     let rules = folder.path().join("rules.toml");
     std::fs::write(&rules, RULES).unwrap();
@@ -85,10 +72,7 @@ fn main() {
         println!("{name:<36}{rate:>12}{peak:>10}");
         all.push(json!({ "name": name, "records": records, "records/s": rate, "peak MiB": peak }));
     }
-    if let Some(to) = to {
-        std::fs::write(&to, format!("{:#}\n", Value::from(all))).unwrap();
-        println!("\nall figures: {}", to.display());
-    }
+    bench.finish(&Value::from(all));
 }
 
 /// Checks of a watch, one a second for each of 200 ids, of which a few are bad now and then; or each of an id of its own, and bad.

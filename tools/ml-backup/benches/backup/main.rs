@@ -13,27 +13,14 @@
 mod database;
 mod run;
 
-use ml_tests::{Cluster, TempDir};
+use ml_tests::{Bench, Cluster, TempDir};
 use run::{Run, ours, stock};
 use serde_json::json;
-use std::path::PathBuf;
 
 fn main() {
-    let mut args = std::env::args().skip(1);
-    let (mut to, mut asked): (Option<PathBuf>, bool) = (None, false);
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--json" => to = args.next().map(PathBuf::from),
-            // `cargo bench` says so; `cargo test --benches` does not, and tests are not timed.
-            "--bench" => asked = true,
-            other => panic!("what is {other}? [--json FILE]"),
-        }
-    }
-    if !asked {
-        return println!("nothing is measured: use `make bench`");
-    }
-    let megabytes: u64 = std::env::var("BENCH_BACKUP_MB").map_or(1024, |text| text.parse().expect("BENCH_BACKUP_MB is a number"));
-    let rounds = if std::env::var_os("BENCH_LONG").is_some() { 5 } else { 3 };
+    let Some(bench) = Bench::asked() else { return };
+    let megabytes = bench.number("BENCH_BACKUP_MB", 1024);
+    let rounds = bench.rounds(3, 5);
     let (cluster, folder) = (Cluster::private(), TempDir::new().unwrap());
     let (url, bytes) = database::make(&cluster, megabytes << 20);
     println!("a database of {} MB, one table of it three quarters; {rounds} rounds in turn\n", bytes >> 20);
@@ -66,11 +53,7 @@ fn main() {
         println!("{level:<18} {:>9.2} {:>11} {:>9}", run.seconds, run.bytes, run.peak >> 20);
         levels.push(json!({ "level": level, "run": run.json() }));
     }
-    if let Some(to) = to {
-        let all: Vec<_> =
-            kinds.iter().map(|(name, runs)| json!({ "name": name, "runs": runs.iter().map(Run::json).collect::<Vec<_>>() })).collect();
-        let figures = json!({ "database_bytes": bytes, "kinds": all, "levels": levels });
-        std::fs::write(&to, format!("{figures:#}\n")).unwrap();
-        println!("\nall figures: {}", to.display());
-    }
+    let all: Vec<_> =
+        kinds.iter().map(|(name, runs)| json!({ "name": name, "runs": runs.iter().map(Run::json).collect::<Vec<_>>() })).collect();
+    bench.finish(&json!({ "database_bytes": bytes, "kinds": all, "levels": levels }));
 }

@@ -16,8 +16,8 @@ mod stock;
 mod watch;
 mod world;
 
+use ml_tests::Bench;
 use serde_json::{Value, json};
-use std::path::PathBuf;
 use stock::Stock;
 use watch::Run;
 use world::World;
@@ -26,20 +26,8 @@ use world::World;
 const OURS: u32 = 10;
 
 fn main() {
-    let mut args = std::env::args().skip(1);
-    let (mut to, mut asked): (Option<PathBuf>, bool) = (None, false);
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--json" => to = args.next().map(PathBuf::from),
-            // `cargo bench` says so; `cargo test --benches` does not, and tests are not timed.
-            "--bench" => asked = true,
-            other => panic!("what is {other}? [--json FILE]"),
-        }
-    }
-    if !asked {
-        return println!("nothing is measured: use `make bench`");
-    }
-    let rounds = if std::env::var_os("BENCH_LONG").is_some() { 9 } else { 3 };
+    let Some(bench) = Bench::asked() else { return };
+    let rounds = bench.rounds(3, 9);
     let world = World::new();
     println!("{}; {rounds} rounds in turn, medians\n", world.describe());
     println!("{:<44} {:>7} {:>9} {:>9} {:>9} {:>9} {:>9}", "", "checks", "seconds", "CPU", "server", "time", "CPU");
@@ -61,10 +49,7 @@ fn main() {
     let (whole, checks) = (Run::median(&whole), world.mathledger_checks());
     table("ml-health, the whole profile of MathLedger", checks, &whole, None);
     all.push(json!({ "profile": "mathledger", "checks": checks, "ml-health": whole.json() }));
-    if let Some(to) = to {
-        std::fs::write(&to, format!("{:#}\n", Value::from(all))).unwrap();
-        println!("\nall figures: {}", to.display());
-    }
+    bench.finish(&Value::from(all));
 }
 
 /// One line; `against` is what the multiples are of.

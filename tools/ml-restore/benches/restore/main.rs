@@ -10,9 +10,9 @@
     reason = "a measurement that cannot be made fails; its tables go to stdout"
 )]
 
-use ml_tests::{Cluster, TempDir, TestDb, Tool};
+use ml_tests::{Bench, Cluster, TempDir, TestDb, Tool};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -20,21 +20,9 @@ use std::time::Instant;
 const ROW: u64 = 200;
 
 fn main() {
-    let mut args = std::env::args().skip(1);
-    let (mut to, mut asked): (Option<PathBuf>, bool) = (None, false);
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--json" => to = args.next().map(PathBuf::from),
-            // `cargo bench` says so; `cargo test --benches` does not, and tests are not timed.
-            "--bench" => asked = true,
-            other => panic!("what is {other}? [--json FILE]"),
-        }
-    }
-    if !asked {
-        return println!("nothing is measured: use `make bench`");
-    }
-    let megabytes: u64 = std::env::var("BENCH_RESTORE_MB").map_or(1024, |text| text.parse().expect("BENCH_RESTORE_MB is a number"));
-    let rounds = if std::env::var_os("BENCH_LONG").is_some() { 6 } else { 4 };
+    let Some(bench) = Bench::asked() else { return };
+    let megabytes = bench.number("BENCH_RESTORE_MB", 1024);
+    let rounds = bench.rounds(4, 6);
     let (cluster, folder) = (Cluster::private(), TempDir::new().unwrap());
     let mut all = Vec::new();
     for (name, tables) in [("one table", 1), ("eight tables", 8)] {
@@ -57,10 +45,7 @@ fn main() {
         println!("{name:<14} ml-restore --jobs 2 {mine:>8.2} s   pg_restore -j2 {theirs:>8.2} s   {:>5.2}x", theirs / mine);
         all.push(json!({ "name": name, "ml-restore": ours, "pg_restore -j2": stock }));
     }
-    if let Some(to) = to {
-        std::fs::write(&to, format!("{:#}\n", Value::from(all))).unwrap();
-        println!("\nall figures: {}", to.display());
-    }
+    bench.finish(&Value::from(all));
 }
 
 /// Rows like a ledger's in equal tables, with a key and an index each.
