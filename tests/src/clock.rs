@@ -2,7 +2,7 @@
 //!
 //! Only the date is another one: durations, deadlines and the times of files are real.
 
-use crate::Tool;
+use crate::{TempDir, Tool};
 use std::path::{Path, PathBuf};
 
 impl Tool {
@@ -34,4 +34,40 @@ fn library() -> Option<PathBuf> {
     let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
     let paths = folders.iter().map(|folder| Path::new(folder).join("faketime/libfaketime.so.1"));
     paths.into_iter().find(|path| path.exists())
+}
+
+/// A clock that a test sets while programs run by it.
+#[derive(Debug)]
+pub struct Clock {
+    folder: TempDir,
+}
+
+impl Default for Clock {
+    fn default() -> Clock {
+        let clock = Clock { folder: TempDir::new().expect("a temporary folder is made") };
+        clock.shift("+0");
+        clock
+    }
+}
+
+impl Clock {
+    /// From now on it is so much later or earlier than it really is: `+2h`, `-2h`, `+365d`.
+    pub fn shift(&self, by: &str) {
+        let new = self.folder.path().join("new");
+        std::fs::write(&new, by).expect("the clock is set");
+        // As a whole: it is read at any time.
+        std::fs::rename(&new, self.file()).expect("the clock is set");
+    }
+
+    /// The program goes by this clock; see [`Tool::at`].
+    #[must_use]
+    pub fn on(&self, tool: Tool) -> Tool {
+        let library = library().expect("the test asks whether the date can be set");
+        let tool = tool.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", self.file()).env("FAKETIME_NO_CACHE", "1");
+        tool.env("TZ", "UTC").env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("NO_FAKE_STAT", "1")
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("clock")
+    }
 }

@@ -49,6 +49,13 @@ impl Daily {
         self.days.values().map(|&(at, value)| Point { day: at as f64 / DAY as f64, value }).collect()
     }
 
+    /// The points until that second: a clock that was ahead for a while has noted others.
+    pub fn until(&self, now: i64) -> Vec<Point> {
+        let mut points = self.points();
+        points.retain(|point| point.day <= now as f64 / DAY as f64);
+        points
+    }
+
     /// Those of the last so many days before the last one: growth of long ago says little about now.
     pub fn recent(&self, days: u32) -> Vec<Point> {
         let mut points = self.points();

@@ -85,23 +85,29 @@ impl Uptime {
         }
     }
 
+    /// The clock was set back to before the last observation: the next one stands for itself, and is not taken for an old one.
+    pub fn set_back(&mut self, now: i64) {
+        self.last = self.last.filter(|(at, _)| *at <= now);
+    }
+
     /// Observations that were older than the one before them.
     pub fn disordered(&self) -> u64 {
         self.disordered
     }
 
-    /// The last `days` whole days (UTC) before the second `now`, and its own day.
+    /// The last `days` whole days (UTC) before the second `now`, and its own day; what a clock noted in the future does not count.
     pub fn over(&self, days: i64, now: i64) -> Availability {
-        let first = now.div_euclid(DAY) - days;
+        let today = now.div_euclid(DAY);
+        let window = today - days..=today;
         let mut sum = Day::default();
-        for day in self.days.range(first..).map(|(_, day)| day) {
+        for day in self.days.range(window.clone()).map(|(_, day)| day) {
             sum.up += day.up;
             sum.down += day.down;
             sum.unknown += day.unknown;
             sum.gap += day.gap;
             sum.samples += day.samples;
         }
-        if let Some((_, what)) = self.last.filter(|(at, _)| at.div_euclid(DAY) >= first) {
+        if let Some((_, what)) = self.last.filter(|(at, _)| window.contains(&at.div_euclid(DAY))) {
             sum.add(what, self.step);
         }
         let Day { up, down, unknown, gap, samples } = sum;
@@ -209,6 +215,23 @@ mod tests {
             uptime.saw(NOW + day * DAY, Seen::Up);
         }
         assert_eq!(uptime.days.len(), MAX_DAYS);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_hides_nothing() {
+        let mut uptime = Uptime::default();
+        for tick in 0..30 {
+            uptime.saw(NOW + tick * 60, Seen::Up);
+        }
+        uptime.saw(NOW + 365 * DAY, Seen::Up);
+        for tick in 30..60 {
+            let now = NOW + tick * 60;
+            uptime.set_back(now);
+            uptime.saw(now, Seen::Down);
+        }
+        let seen = uptime.over(1, NOW + 3600);
+        // The last one before stands for an hour, as it seemed that nobody looked for a year.
+        assert_eq!((seen.up, seen.down, seen.samples), (29 * 60 + HOLD, 30 * 60, 60));
     }
 
     proptest! {

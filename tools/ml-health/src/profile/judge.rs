@@ -178,7 +178,7 @@ pub fn figure(check: &CheckSpec, sample: &Sample, now: Timestamp) -> Option<f64>
 pub fn trend_of(check: &CheckSpec, sample: &Sample, memory: &Memory, now: Timestamp) -> Option<Finding> {
     let spec = check.trend.as_ref()?;
     let past = memory.checks.get(&*check.planned.id);
-    let points = past.and_then(|past| past.daily.get(TREND)).map(ml_watch::trend::Daily::points).unwrap_or_default();
+    let points = past.and_then(|past| past.daily.get(TREND)).map(|daily| daily.until(now.as_second())).unwrap_or_default();
     Some(labelled(check, trend(spec, sample, Trend::of(&points).map_err(|insufficient| insufficient.to_string()), now)))
 }
 

@@ -86,7 +86,9 @@ impl Memory {
         };
         let past = self.checks.entry(check.planned.id.to_string()).or_default();
         past.touched = now;
-        past.uptime.get_or_insert_default().saw(now.as_second(), seen);
+        let uptime = past.uptime.get_or_insert_default();
+        uptime.set_back(now.as_second());
+        uptime.saw(now.as_second(), seen);
     }
 
     /// Takes in what a view remembers.
