@@ -66,7 +66,8 @@ fn rates_and_growth_are_never_negative_over_a_clock_that_was_set() {
         }
         let growth = check(&output.records, "growth");
         if at >= 6 {
-            assert_eq!(growth["value"].as_f64().unwrap().round(), 86_400.0, "what was noted in the future is no growth: {growth}");
+            let a_day = growth["value"].as_f64().unwrap();
+            assert!((86_300.0..86_500.0).contains(&a_day), "what was noted in the future is no growth: {growth}");
         }
     }
 }
