@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// A longer answer is not read.
 const ANSWER_MAX: u64 = 32 << 20;
 
+/// Time between two measurements, as docker takes it.
+const APART: Duration = Duration::from_secs(1);
+
 /// See the module.
 pub struct Socket {
     /// Where it is.
@@ -72,6 +75,18 @@ impl Socket {
         Ok(serde_json::from_slice(&body).or_fail(Class::General, || format!("the answer {status} to {method} {path} is not JSON"))?)
     }
 
+    /// What a container uses. docker compares two measurements itself; podman gives one, beside a time of the system that leaves out idle
+    /// processors, so that it is measured twice and by the clock.
+    fn measured(&self, name: String, path: &str, until: Instant) -> Result<Usage, Unseen> {
+        let first = self.json("GET", path, None, until)?;
+        if number(&first, "/precpu_stats/system_cpu_usage") > 0.0 || number(&first, "/cpu_stats/system_cpu_usage") == 0.0 {
+            return Ok(usage(name, &first, by_system(&first)));
+        }
+        std::thread::sleep(APART.min(until.saturating_duration_since(Instant::now()) / 2));
+        let second = self.json("GET", path, None, until)?;
+        Ok(usage(name, &second, by_clock(&first, &second)))
+    }
+
     fn good(&self, method: &str, path: &str, body: Option<&Value>, until: Instant) -> Result<(u16, Vec<u8>), Unseen> {
         let (status, body) = self.ask(method, path, body, until)?;
         if (200..300).contains(&status) {
@@ -107,7 +122,7 @@ impl Engine for Socket {
         std::thread::scope(|scope| {
             let ask = |one: &&Container| {
                 let (name, path) = (one.name.clone(), format!("/containers/{}/stats?stream=false", one.id));
-                scope.spawn(move || Ok(usage(name, &self.json("GET", &path, None, until)?)))
+                scope.spawn(move || self.measured(name, &path, until))
             };
             let asked: Vec<_> = containers.iter().map(ask).collect();
             let lost = || Err(Failure::new(Class::Internal, "a thread ended unexpectedly").into());
@@ -174,14 +189,29 @@ fn apart(mut body: &[u8]) -> (String, String) {
     (String::from_utf8_lossy(&out).into_owned(), String::from_utf8_lossy(&err).into_owned())
 }
 
-/// As `docker stats` reckons it.
-fn usage(name: String, stats: &Value) -> Usage {
-    let number = |pointer: &str| stats.pointer(pointer).and_then(Value::as_f64).unwrap_or_default();
-    let busy = number("/cpu_stats/cpu_usage/total_usage") - number("/precpu_stats/cpu_usage/total_usage");
-    let all = number("/cpu_stats/system_cpu_usage") - number("/precpu_stats/system_cpu_usage");
-    let cores = number("/cpu_stats/online_cpus").max(1.0);
-    let cache = [number("/memory_stats/stats/total_inactive_file"), number("/memory_stats/stats/inactive_file")];
-    let memory = number("/memory_stats/usage") - cache.into_iter().find(|cache| *cache > 0.0).unwrap_or_default();
-    let cpu = if all > 0.0 { busy.max(0.0) / all * cores * 100.0 } else { 0.0 };
-    Usage { name, cpu, memory: memory.max(0.0), limit: number("/memory_stats/limit") }
+fn number(stats: &Value, pointer: &str) -> f64 {
+    stats.pointer(pointer).and_then(Value::as_f64).unwrap_or_default()
+}
+
+/// Per cent of a core, as `docker stats` reckons it: the share of the time of all processors.
+fn by_system(stats: &Value) -> f64 {
+    let busy = number(stats, "/cpu_stats/cpu_usage/total_usage") - number(stats, "/precpu_stats/cpu_usage/total_usage");
+    let all = number(stats, "/cpu_stats/system_cpu_usage") - number(stats, "/precpu_stats/system_cpu_usage");
+    let cores = number(stats, "/cpu_stats/online_cpus").max(1.0);
+    if all > 0.0 { busy.max(0.0) / all * cores * 100.0 } else { 0.0 }
+}
+
+/// Per cent of a core between two measurements that say when they were taken.
+fn by_clock(first: &Value, second: &Value) -> f64 {
+    let at = |stats: &Value| stats["read"].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let Some((before, after)) = at(first).zip(at(second)) else { return 0.0 };
+    let passed = after.duration_since(before).as_secs_f64();
+    let busy = number(second, "/cpu_stats/cpu_usage/total_usage") - number(first, "/cpu_stats/cpu_usage/total_usage");
+    if passed > 0.0 { busy.max(0.0) / 1e9 / passed * 100.0 } else { 0.0 }
+}
+
+fn usage(name: String, stats: &Value, cpu: f64) -> Usage {
+    let cache = ["/memory_stats/stats/total_inactive_file", "/memory_stats/stats/inactive_file"].map(|name| number(stats, name));
+    let memory = number(stats, "/memory_stats/usage") - cache.into_iter().find(|cache| *cache > 0.0).unwrap_or_default();
+    Usage { name, cpu, memory: memory.max(0.0), limit: number(stats, "/memory_stats/limit") }
 }

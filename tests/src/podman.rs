@@ -1,0 +1,150 @@
+//! A real podman with a store of its own: containers of a small image, asked by its command or through its socket, as docker's.
+
+use crate::guard::Guard;
+use crate::tool::Tool;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// The image: busybox with some of its names.
+const IMAGE: &str = "mini:1";
+
+/// What a container may do here; without these podman wants to raise limits that a container of tests cannot raise.
+const LIMITS: [&str; 6] = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000", "--network", "none"];
+
+/// Containers, which end on drop or with the test process.
+#[derive(Debug)]
+pub struct Podman {
+    dir: TempDir,
+    service: Option<Child>,
+    guard: Option<Guard>,
+}
+
+impl Podman {
+    /// Makes the image and runs one container of it, or says why that cannot be done here.
+    ///
+    /// # Errors
+    /// The reason, for `skip!`.
+    pub fn start() -> Result<Podman, String> {
+        if !rustix::process::geteuid().is_root() {
+            return Err("containers of its own network and store need root".to_owned());
+        }
+        let dir = tempfile::Builder::new().prefix("mlc-").tempdir_in("/var/tmp").unwrap();
+        let at = dir.path().display().to_string();
+        // A file of this name: the tools take it for the command.
+        let program = format!(
+            "#!/bin/sh\nexec podman --root {at}/store --runroot {at}/run --tmpdir {at}/tmp --storage-driver vfs --cgroup-manager cgroupfs \
+             --events-backend file --runtime runc \"$@\"\n"
+        );
+        std::fs::write(dir.path().join("podman"), program).unwrap();
+        std::fs::set_permissions(dir.path().join("podman"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let guard = Guard::on_exit("\"$1\"/podman rm --all --force --time 0; rm -rf -- \"$1\"", &[&at]);
+        let podman = Podman { dir, service: None, guard: Some(guard) };
+        podman.image()?;
+        podman.try_run(&["run", "--rm"], &["/bin/true"])?;
+        Ok(podman)
+    }
+
+    fn image(&self) -> Result<(), String> {
+        let root = self.dir.path().join("image");
+        for folder in ["bin", "app", "tmp"] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        let busybox = ["/usr/bin/busybox", "/bin/busybox"].into_iter().find(|path| Path::new(path).is_file());
+        std::fs::copy(busybox.ok_or("busybox-static is not installed")?, root.join("bin/busybox")).unwrap();
+        for name in ["sh", "sleep", "true", "find", "touch", "chmod"] {
+            symlink("busybox", root.join("bin").join(name)).unwrap();
+        }
+        let mut tar = Command::new("tar").arg("-C").arg(&root).args(["-c", "."]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut import = Command::new(self.program());
+        let import = import.args(["import", "-", IMAGE]).stdin(tar.stdout.take().unwrap()).output().map_err(|error| error.to_string())?;
+        tar.wait().unwrap();
+        if import.status.success() { Ok(()) } else { Err(said("importing an image", &import.stderr)) }
+    }
+
+    /// `podman run`, whose last words are the image and a command.
+    fn try_run(&self, run: &[&str], command: &[&str]) -> Result<(), String> {
+        // Into a file: what stays beside a container would keep a pipe open.
+        let log = std::fs::File::create(self.dir.path().join("run.log")).unwrap();
+        let mut podman = Command::new(self.program());
+        podman.args(run).args(LIMITS).arg(IMAGE).args(command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let ended = podman.status().map_err(|error| format!("podman does not start: {error}"))?;
+        let log = || std::fs::read(self.dir.path().join("run.log")).unwrap_or_default();
+        if ended.success() { Ok(()) } else { Err(said("running a container", &log())) }
+    }
+
+    /// Starts a container that goes on, with more words of `podman run`. Panics with podman's words when it does not start.
+    #[track_caller]
+    pub fn detached(&self, name: &str, options: &[&str], script: &str) {
+        let run = [&["run", "--detach", "--name", name], options].concat();
+        self.try_run(&run, &["/bin/sh", "-c", script]).unwrap_or_else(|why| panic!("{name}: {why}"));
+    }
+
+    /// Any other command of podman's; what it prints. Panics with podman's words when it fails.
+    #[track_caller]
+    pub fn command(&self, words: &[&str]) -> String {
+        Tool::foreign(self.program()).args(words).run().expect_code(0).stdout
+    }
+
+    /// Waits until `inspect` prints this for a format. Panics after a minute.
+    #[track_caller]
+    pub fn wait_for(&self, name: &str, format: &str, wanted: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let seen = self.command(&["inspect", "--format", format, name]);
+            if seen.trim() == wanted {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{name}: {format} is {seen} and not {wanted}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The command: a file that calls podman with the store of this test.
+    pub fn program(&self) -> PathBuf {
+        self.dir.path().join("podman")
+    }
+
+    /// The socket of its service, which is started when it is first asked for.
+    pub fn socket(&mut self) -> PathBuf {
+        let socket = self.dir.path().join("podman.sock");
+        if self.service.is_none() {
+            let mut service = Command::new(self.program());
+            service.args(["system", "service", "--time", "0"]).arg(format!("unix://{}", socket.display()));
+            service.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+            let child = service.spawn().unwrap();
+            let at = self.dir.path().display().to_string();
+            drop(self.guard.take());
+            let script = "kill \"$2\"; \"$1\"/podman rm --all --force --time 0; rm -rf -- \"$1\"";
+            self.guard = Some(Guard::on_exit(script, &[&at, &child.id().to_string()]));
+            self.service = Some(child);
+        }
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            assert!(Instant::now() < deadline, "podman's service does not answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        socket
+    }
+}
+
+fn said(doing: &str, stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    format!("{doing} does not work here: {}", text.lines().last().unwrap_or("podman says nothing"))
+}
+
+impl Drop for Podman {
+    fn drop(&mut self) {
+        let mut remove = Command::new(self.program());
+        remove.args(["rm", "--all", "--force", "--time", "0"]);
+        let _ = remove.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if let Some(mut service) = self.service.take() {
+            let _ = service.kill();
+            let _ = service.wait();
+        }
+        drop(self.guard.take());
+    }
+}
