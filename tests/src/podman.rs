@@ -15,6 +15,17 @@ const IMAGE: &str = "mini:1";
 /// What a container may do here; without these podman wants to raise limits that a container of tests cannot raise.
 const LIMITS: [&str; 6] = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000", "--network", "none"];
 
+/// Ends the service `$2`, if any, and what is in the folder `$1`. Who watches over a command in a container stays for minutes after its end.
+const END: &str = r#"
+[ -z "$2" ] || kill "$2"
+"$1"/podman rm --all --force --time 0
+for process in /proc/[0-9]*; do
+    case $(readlink "$process/exe") in
+        */conmon) if grep -qs -- "$1/store/" "$process/cmdline"; then kill -KILL "${process#/proc/}"; fi ;;
+    esac
+done
+rm -rf -- "$1""#;
+
 /// Containers, which end on drop or with the test process.
 #[derive(Debug)]
 pub struct Podman {
@@ -41,7 +52,7 @@ impl Podman {
         );
         std::fs::write(dir.path().join("podman"), program).unwrap();
         std::fs::set_permissions(dir.path().join("podman"), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let guard = Guard::on_exit("\"$1\"/podman rm --all --force --time 0; rm -rf -- \"$1\"", &[&at]);
+        let guard = Guard::on_exit(END, &[&at, ""]);
         let podman = Podman { dir, service: None, guard: Some(guard) };
         podman.image()?;
         podman.try_run(&["run", "--rm"], &["/bin/true"])?;
@@ -58,10 +69,11 @@ impl Podman {
         for name in ["sh", "sleep", "true", "find", "touch", "chmod"] {
             symlink("busybox", root.join("bin").join(name)).unwrap();
         }
-        let mut tar = Command::new("tar").arg("-C").arg(&root).args(["-c", "."]).stdout(Stdio::piped()).spawn().unwrap();
+        let tar = Command::new("tar").arg("-C").arg(&root).args(["-c", "."]).stdin(Stdio::null()).output().unwrap();
+        std::fs::write(self.dir.path().join("image.tar"), tar.stdout).unwrap();
         let mut import = Command::new(self.program());
-        let import = import.args(["import", "-", IMAGE]).stdin(tar.stdout.take().unwrap()).output().map_err(|error| error.to_string())?;
-        tar.wait().unwrap();
+        let import = import.arg("import").arg(self.dir.path().join("image.tar")).arg(IMAGE).stdin(Stdio::null()).output();
+        let import = import.map_err(|error| format!("podman does not start: {error}"))?;
         if import.status.success() { Ok(()) } else { Err(said("importing an image", &import.stderr)) }
     }
 
@@ -118,8 +130,7 @@ impl Podman {
             let child = service.spawn().unwrap();
             let at = self.dir.path().display().to_string();
             drop(self.guard.take());
-            let script = "kill \"$2\"; \"$1\"/podman rm --all --force --time 0; rm -rf -- \"$1\"";
-            self.guard = Some(Guard::on_exit(script, &[&at, &child.id().to_string()]));
+            self.guard = Some(Guard::on_exit(END, &[&at, &child.id().to_string()]));
             self.service = Some(child);
         }
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -138,11 +149,11 @@ fn said(doing: &str, stderr: &[u8]) -> String {
 
 impl Drop for Podman {
     fn drop(&mut self) {
-        let mut remove = Command::new(self.program());
-        remove.args(["rm", "--all", "--force", "--time", "0"]);
-        let _ = remove.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let service = self.service.as_ref().map_or_else(String::new, |service| service.id().to_string());
+        let mut end = Command::new("/bin/sh");
+        end.args(["-c", END, "end"]).arg(self.dir.path()).arg(service);
+        let _ = end.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
         if let Some(mut service) = self.service.take() {
-            let _ = service.kill();
             let _ = service.wait();
         }
         drop(self.guard.take());
