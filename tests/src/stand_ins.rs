@@ -103,11 +103,15 @@ impl Commands {
         std::fs::write(self.folder.join("docker.d").join(word), text).unwrap();
     }
 
-    /// A pm2 with these processes: name, status, restarts.
+    /// A pm2 with these processes: name, status, restarts. What they say on stderr stands in files beside it, `pm2.d/NAME-error.log`.
     pub fn pm2(&self, processes: &[(&str, &str, u64)]) {
+        let logs = self.folder.join("pm2.d");
+        std::fs::create_dir_all(&logs).unwrap();
         let one = |(id, (name, status, restarts)): (usize, &(&str, &str, u64))| {
+            let log = logs.join(format!("{name}-error.log"));
+            std::fs::OpenOptions::new().append(true).create(true).open(&log).unwrap();
             serde_json::json!({ "pm_id": id, "name": name, "monit": { "memory": 1000, "cpu": 1 },
-                "pm2_env": { "status": status, "restart_time": restarts, "pm_uptime": 1_736_301_600_000_i64 } })
+                "pm2_env": { "status": status, "restart_time": restarts, "pm_uptime": 1_736_301_600_000_i64, "pm_err_log_path": log } })
         };
         let list: Vec<serde_json::Value> = processes.iter().enumerate().map(one).collect();
         self.script("pm2", &format!("[ \"$1\" = jlist ] && cat <<'END'\n{}\nEND", serde_json::json!(list)));

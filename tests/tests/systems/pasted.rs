@@ -54,6 +54,7 @@ fn system(profile: &'static str) -> (Watched, TestDb, RedisServer) {
 /// Pastes a command; what stands for a name in the manual is a real one here.
 fn paste(system: &Watched, command: &str, archive: &str, dump: &str, db: &TestDb) -> (i32, String) {
     let mut line = command.replace("ARCHIVE", archive).replace("NAME", archive.rsplit('/').next().unwrap_or_default());
+    line = line.replace("/var/log/twzrd-*.log", "logs/*.jsonl");
     line = line.replace("FILE", dump).replace("/restored", "unpacked").replace(":5000", &format!(":{}", ml_tests::closed_port()));
     for name in ["mathledger", "causal_experiments"] {
         line = line.replace(&format!("--target {name}"), &format!("--target {}", db.name()));

@@ -1,7 +1,10 @@
 //! TWZRD off-chain services: the database of every day, the services after the restart of Fridays.
 
-use crate::watched::{Watched, tells};
+use crate::watched::{Seen, Watched, tells};
 use ml_tests::{Cluster, Response, TestDb, closed_port};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::Duration;
 
 const SCHEMA: &str =
     "CREATE TABLE epochs (id int PRIMARY KEY); CREATE TABLE channels (id int PRIMARY KEY); CREATE TABLE proofs (id int PRIMARY KEY);
@@ -23,8 +26,7 @@ fn twzrd(hint: &str) -> (Watched, TestDb) {
     system.service.set("/health", Response::json(r#"{"status":"ok"}"#));
     system.machine(7, 71, 2.83);
     system.commands.pm2(&eleven(0));
-    system.write("log/twzrd-api.log", "ready\n");
-    system.set("LOG_FILES", system.path().join("log/*.log").display().to_string());
+    system.write("bin/pm2.d/api-error.log", "ready\n");
     (system, db)
 }
 
@@ -45,7 +47,10 @@ fn healthy_degraded_critical_and_absent() {
     system.service.set("/health", Response::status(503));
     let critical = [("db.primary-keys", "warn"), ("db.migrations", "crit"), ("db.tables", "crit"), ("services.health", "crit")];
     let seen = system.is("critical", &critical);
-    assert!(seen.told.join("\n").contains("pm2 restart all"), "each alert has its remedy: {:?}", seen.told);
+    let told = seen.told.join("\n");
+    assert!(told.contains("pm2 restart all"), "each alert has its remedy: {told}");
+    assert!(tells(&told, "high", "db.tables") && tells(&told, "high", "services.health"), "{told}");
+    assert!(told.contains("contact: Off-Chain Infrastructure"), "{told}");
 
     system.set("DATABASE_URL", format!("postgresql://x:y@127.0.0.1:{}/x", closed_port()));
     system.set("HEALTH_URL", format!("http://127.0.0.1:{}/health", closed_port()));
@@ -57,7 +62,7 @@ fn crashes_and_errors_since_the_last_look_are_alerts() {
     let (system, _db) = twzrd("twzrd_pm2");
     system.is("at first", &[]);
     system.commands.pm2(&eleven(1));
-    system.write("log/twzrd-api.log", "ready\nERROR connection lost\n");
+    system.write("bin/pm2.d/api-error.log", "ready\nError: connection lost\n");
     let seen = system.is("a crash", &[("pm2.crashes", "warn"), ("logs.errors", "warn")]);
     assert!(seen.told.join("\n").contains("pm2 restart NAME") && tells(&seen.told.join("\n"), "medium", "pm2.crashes"), "{:?}", seen.told);
     system.is("no new one", &[]);
@@ -65,6 +70,77 @@ fn crashes_and_errors_since_the_last_look_are_alerts() {
     ten[3].1 = "errored";
     system.commands.pm2(&ten);
     system.is("given up", &[("pm2.crashes", "warn"), ("pm2.online", "warn")]);
+}
+
+/// The server at this port, from which every answer comes so much later.
+fn slow(port: u16, by: Duration) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ours = listener.local_addr().unwrap().port();
+    let pass = |mut from: TcpStream, mut to: TcpStream, by: Duration| {
+        std::thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            while let Ok(count @ 1..) = from.read(&mut buffer) {
+                std::thread::sleep(by);
+                if to.write_all(&buffer[..count]).is_err() {
+                    break;
+                }
+            }
+            to.shutdown(Shutdown::Both).ok();
+        })
+    };
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            pass(client.try_clone().unwrap(), server.try_clone().unwrap(), Duration::ZERO);
+            pass(server, client, by);
+        }
+    });
+    ours
+}
+
+#[test]
+fn a_database_that_takes_fifty_milliseconds_is_an_alert() {
+    let (mut system, db) = twzrd("twzrd_slow");
+    let port = Cluster::shared().port();
+    let far = db.url().replace(&format!(":{port}/"), &format!(":{}/", slow(port, Duration::from_millis(50))));
+    system.set("DATABASE_URL", far);
+    let seen = system.look(&["--only", "db.connect"]);
+    let found = seen.check("db.connect");
+    assert_eq!((&found["status"], &found["warn"]), (&"warn".into(), &">= 50".into()), "{found}");
+    assert!(tells(&seen.told.join("\n"), "high", "db.connect"), "{:?}", seen.told);
+}
+
+#[test]
+fn a_job_that_does_not_come_is_an_alert() {
+    let (system, _db) = twzrd("twzrd_absent");
+    let all = system.look(&[]);
+    let only = |ids: &[&str]| {
+        let is_of = |id: &str| ids.iter().any(|begin| id.starts_with(begin));
+        let records = all.records.iter().filter(|record| record["kind"] != "check" || is_of(record["id"].as_str().unwrap()));
+        Seen { records: records.cloned().collect(), told: Vec::new(), code: 0 }
+    };
+    // What still comes, after so many minutes; who is missed then.
+    let (hourly, daily) = (["host.load", "host.swap", "pm2"], ["db"]);
+    let day = 24 * 60;
+    let cases: [(&[&str], i64, &[&str]); 6] = [
+        (&daily, 119, &[]),
+        (&daily, 121, &["host.load"]),
+        (&hourly, 26 * 60 - 1, &[]),
+        (&hourly, 26 * 60 + 1, &["db.connect"]),
+        (&["host.load", "db"], 8 * day - 1, &[]),
+        (&["host.load", "db"], 8 * day + 1, &["host.memory", "tool.ml-vacuum"]),
+    ];
+    for (comes, minutes, missed) in cases {
+        system.forget_alerts();
+        assert!(system.later(&all, 0).is_empty(), "all is well");
+        let told = system.later(&only(comes), minutes).join("\n");
+        let named: Vec<&str> = ["host.load", "db.connect", "host.memory", "tool.ml-vacuum"]
+            .into_iter()
+            .filter(|id| told.contains(&format!("nothing was heard of {id} ")))
+            .collect();
+        assert_eq!(named, missed, "{comes:?} after {minutes} minutes: {told}");
+        assert!(missed.is_empty() || told.contains("crontab -l"), "{told}");
+    }
 }
 
 #[test]
