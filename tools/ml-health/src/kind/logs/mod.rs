@@ -1,6 +1,7 @@
 //! Logs: files however they are rotated, the journal, containers, pm2. Each look reads what is new since the look before.
 
 mod follow;
+mod journal;
 mod lines;
 mod secrets;
 mod stream;
@@ -11,6 +12,7 @@ mod tests;
 use super::declare::{metric, param, required};
 use super::{Args, Kind, Look, Metric, Opening, Param, ParamKind, Probe, Sample, Unseen, View};
 use follow::{Places, Told};
+use journal::Journal;
 use ml_common::{Class, Failure, OrFail, Result, people};
 use regex::Regex;
 use std::path::Path;
@@ -46,6 +48,13 @@ pub static KIND: Kind = Kind {
         ),
         param("from", ParamKind::Word(&["end", "start"]), Some("end"), "where the first look begins"),
         param("journal", ParamKind::Text, None, "a unit of systemd's journal; empty for all"),
+        param("directory", ParamKind::Path, None, "a folder with journals, in place of this machine's: /mnt/var/log/journal"),
+        param(
+            "priority",
+            ParamKind::Word(&["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]),
+            None,
+            "only entries of the journal of this priority and above",
+        ),
         param("container", ParamKind::Text, None, "a container of docker or podman"),
         param("pm2", ParamKind::Text, None, "processes of pm2 whose name fits this regular expression"),
         param("program", ParamKind::Text, None, "the program to ask: journalctl, docker (or podman), pm2"),
@@ -106,7 +115,8 @@ fn open(args: &Args, _: &Opening<'_>) -> Result<Box<dyn Probe>> {
         glob::Pattern::new(&pattern).or_fail(Class::Config, || "the pattern of files is not valid")?;
     }
     given.extend(text("files").map(|pattern| Source::Files(vec![pattern])));
-    given.extend(text("journal").map(|unit| Source::Journal(program("journalctl"), unit)));
+    let of_unit = |unit| Journal { program: program("journalctl"), unit, directory: text("directory"), priority: text("priority") };
+    given.extend(text("journal").map(|unit| Source::Journal(of_unit(unit))));
     given.extend(text("container").map(|name| Source::Container(text("program"), name)));
     if let Some(name) = text("pm2") {
         given.push(Source::Pm2(program("pm2"), regex(name)?));
@@ -114,12 +124,16 @@ fn open(args: &Args, _: &Opening<'_>) -> Result<Box<dyn Probe>> {
     let source = given.pop().filter(|_| given.is_empty()).ok_or_else(|| {
         Failure::new(Class::Config, "a probe of logs reads one of files, journal, container and pm2").hint("give one of them")
     })?;
+    if !matches!(source, Source::Journal(_)) && (text("directory").is_some() || text("priority").is_some()) {
+        let failure = Failure::new(Class::Config, "directory and priority are for journal");
+        return Err(failure.hint("give journal, with a unit or empty for all, or leave them out"));
+    }
     Ok(Box::new(Logs { source, rotated: text("rotated"), from_start: args.text("from") == Some("start") }))
 }
 
 enum Source {
     Files(Vec<String>),
-    Journal(String, String),
+    Journal(Journal),
     Container(Option<String>, String),
     Pm2(String, Regex),
 }
@@ -145,7 +159,7 @@ impl Probe for Logs {
                 let patterns: Vec<String> = files.iter().map(|path| glob::Pattern::escape(&path.to_string_lossy())).collect();
                 self.files(&patterns, since, until, look, &mut tally)?
             }
-            Source::Journal(program, unit) => stream::journal(program, unit, since, self.from_start, look, &mut |line| tally.line(line))?,
+            Source::Journal(journal) => journal.read(since, self.from_start, look, &mut |line| tally.line(line))?,
             Source::Container(program, name) => {
                 stream::container(program.as_deref(), name, since, self.from_start, look, &mut |line| tally.line(line))?
             }

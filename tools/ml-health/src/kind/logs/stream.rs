@@ -1,4 +1,4 @@
-//! Logs that a program prints: the journal, and those of containers.
+//! Logs that a program prints: those of containers.
 
 use super::follow::Told;
 use super::lines;
@@ -8,47 +8,6 @@ use ml_common::{Class, Failure, OrFail};
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
-
-/// The journal, after the entry that was last seen.
-///
-/// # Errors
-/// When journalctl is not there or fails.
-pub fn journal(
-    program: &str,
-    unit: &str,
-    since: Option<jiff::Timestamp>,
-    from_start: bool,
-    look: &mut Look<'_>,
-    line: &mut dyn FnMut(&[u8]),
-) -> Result<Told, Unseen> {
-    const CURSOR: &[u8] = b"-- cursor: ";
-    let Some(found) = run::find(program) else { return Err(Unseen::Absent(format!("there is no {program} on this machine"))) };
-    let before = look.memory["cursor"].as_str().map(str::to_owned);
-    let mut command = Command::new(found);
-    command.args(["--no-pager", "--quiet", "--output=cat", "--show-cursor"]);
-    if !unit.is_empty() {
-        command.arg(format!("--unit={unit}"));
-    }
-    match (since, &before) {
-        (Some(since), _) => drop(command.arg(format!("--since=@{}", since.as_second()))),
-        (None, Some(cursor)) => drop(command.arg(format!("--after-cursor={cursor}"))),
-        (None, None) if from_start => {}
-        // Its last entry is printed for its cursor only.
-        (None, None) => drop(command.arg("--lines=1")),
-    }
-    let first = since.is_none() && before.is_none();
-    let (mut told, mut cursor) = (Told { first, ..Told::default() }, None);
-    let mut take = |text: &[u8]| match text.strip_prefix(CURSOR) {
-        Some(at) => cursor = Some(String::from_utf8_lossy(at).into_owned()),
-        None if first && !from_start => {}
-        None => line(text),
-    };
-    told.bytes = read(command, "journalctl", look, &mut take)?;
-    if since.is_none() {
-        *look.memory = json!({"cursor": cursor.or(before)});
-    }
-    Ok(told)
-}
 
 /// The log of a container, after the line that was last seen.
 ///
@@ -90,7 +49,7 @@ pub fn container(
     let mut arguments = vec!["logs".to_owned(), "--timestamps".into()];
     arguments.extend(begin.map(|begin| format!("--since={begin}")));
     arguments.push(name.to_owned());
-    let bytes = read(both(&found, &arguments), "the log of the container", look, &mut take)?;
+    let bytes = lines_of(both(&found, &arguments), look, &mut take)?.good("the log of the container")?;
     if since.is_none() && !last.is_empty() {
         *look.memory = json!({"at": last});
     }
@@ -118,7 +77,8 @@ fn is_after(stamp: &str, than: &str) -> bool {
     }
 }
 
-fn read(command: Command, what: &str, look: &Look<'_>, line: &mut dyn FnMut(&[u8])) -> Result<u64, Unseen> {
+/// Hands on each line that a program prints; how it ended, and its last words.
+pub fn lines_of(command: Command, look: &Look<'_>, line: &mut dyn FnMut(&[u8])) -> Result<Printed, Unseen> {
     let mut end = Vec::new();
     let (said, went) = run::feed(command, look, |out| {
         let keep = &mut |text: &[u8]| {
@@ -127,10 +87,32 @@ fn read(command: Command, what: &str, look: &Look<'_>, line: &mut dyn FnMut(&[u8
         };
         lines::each(out, true, look.until, keep).or_fail(Class::General, || "reading what it prints")
     })?;
-    if said.code == 0 {
-        return Ok(went.consumed);
-    }
     let why = if said.err.is_empty() { String::from_utf8_lossy(&end).into_owned() } else { said.err };
-    let why = super::secrets::hide(&why).into_owned();
-    Err(Failure::new(Class::General, format!("{what} cannot be read: {why}")).hint("check its name, and that we may read it").into())
+    Ok(Printed { code: said.code, bytes: went.consumed, why })
+}
+
+/// How a program ended that printed a log.
+pub struct Printed {
+    /// 0 when all is well.
+    pub code: i32,
+    /// How much it printed.
+    pub bytes: u64,
+    /// Its last words.
+    why: String,
+}
+
+impl Printed {
+    /// Whether it said nothing at all.
+    pub fn silent(&self) -> bool {
+        self.bytes == 0 && self.why.is_empty()
+    }
+
+    /// How much it printed, when it ended well.
+    pub fn good(self, what: &str) -> Result<u64, Unseen> {
+        if self.code == 0 {
+            return Ok(self.bytes);
+        }
+        let why = super::secrets::hide(&self.why).into_owned();
+        Err(Failure::new(Class::General, format!("{what} cannot be read: {why}")).hint("check its name, and that we may read it").into())
+    }
 }
