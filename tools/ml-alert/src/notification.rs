@@ -87,6 +87,9 @@ pub struct Notification {
 pub struct Item {
     /// The rule and what it matched, unique in the system: `queue-long redis.queue`.
     pub alert: String,
+    /// Its system, where a group has those of several.
+    #[serde(default)]
+    pub system: String,
     /// Name of the rule: Alertmanager's `alertname`.
     pub rule: String,
     /// Id of the check, step or tool.

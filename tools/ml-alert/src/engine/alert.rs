@@ -1,7 +1,7 @@
 //! One alert: what an observation makes of it.
 
 use super::length;
-use super::seen::Seen;
+use super::seen::{SHORT, Seen, TEXT, cut, short};
 use super::state::Alert;
 use crate::notification::Severity;
 use crate::rules::Rule;
@@ -9,16 +9,30 @@ use jiff::Timestamp;
 use ml_common::Status;
 
 impl Alert {
-    /// Whether this rule made it.
-    pub(super) fn is_by(&self, rule: &Rule) -> bool {
-        self.rule == rule.name && rule.is_of(&self.system)
+    /// Bytes of its texts.
+    pub(super) fn size(&self) -> usize {
+        let options = [&self.value, &self.threshold, &self.hint].into_iter().flatten().map(String::len).sum::<usize>();
+        let labels = self.labels.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let rows = self.evidence.iter().map(String::len).sum::<usize>();
+        [&self.rule, &self.system, &self.id, &self.run, &self.host, &self.summary].map(String::len).iter().sum::<usize>() + options + labels + rows
+    }
+
+    /// Nothing is the matter with it, and nobody waits for it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.pending.is_none() && self.firing.is_none() && self.resolved.is_none() && !self.absence
+    }
+
+    /// It is over.
+    pub(super) fn end(&mut self, at: Timestamp) {
+        (self.firing, self.resolved) = (None, Some(at));
+        (self.told, self.kept_back) = (None, None);
     }
 
     /// Takes one observation.
     pub(super) fn take(&mut self, rule: &Rule, seen: &Seen<'_>, alarming: bool) {
         let at = seen.at;
         // A clock that went back: what lies in the future began now.
-        for moment in [&mut self.pending, &mut self.firing, &mut self.alarming, &mut self.heard].into_iter().flatten() {
+        for moment in [&mut self.pending, &mut self.firing, &mut self.alarming, &mut self.heard, &mut self.told].into_iter().flatten() {
             *moment = (*moment).min(at);
         }
         self.heard = Some(at);
@@ -36,7 +50,7 @@ impl Alert {
             alarming = rate.is_some();
         }
         if let Some(change) = &rule.changed {
-            self.was = seen.text(change);
+            self.was = seen.text(change).map(|is| short(&is, SHORT).into_owned());
         }
         if alarming {
             // A good one among bad ones says nothing of what is wrong.
@@ -55,7 +69,7 @@ impl Alert {
         }
         self.pending = None;
         if self.firing.is_some() && self.kept(rule, at).is_none() {
-            (self.firing, self.resolved) = (None, Some(at));
+            self.end(at);
         }
     }
 
@@ -65,15 +79,24 @@ impl Alert {
     }
 
     fn describe(&mut self, rule: &Rule, seen: &Seen<'_>) {
-        (self.rule, self.system, self.id) = (rule.name.clone(), seen.system.to_owned(), seen.id.clone().into_owned());
-        (self.run, self.host) = (seen.run.to_owned(), seen.host.to_owned());
+        self.belongs(rule, seen);
+        seen.id.as_ref().clone_into(&mut self.id);
         self.severity = Some(rule.severity.unwrap_or_else(|| by_status(seen.status)));
-        self.summary = rule.summary.clone().unwrap_or_else(|| seen.summary.to_owned());
-        self.hint = rule.hint.clone().or_else(|| seen.hint.map(str::to_owned));
-        self.value = seen.value_shown();
+        cut(rule.summary.as_deref().unwrap_or(seen.summary), TEXT).clone_into(&mut self.summary);
+        self.hint = rule.hint.as_deref().or(seen.hint).map(|hint| cut(hint, TEXT).to_owned());
+        self.value = seen.value_shown().map(|value| cut(&value, SHORT).to_owned());
         self.threshold = rule.when.as_ref().map(ToString::to_string).or_else(|| seen.threshold_shown());
+        self.threshold = self.threshold.take().map(|threshold| cut(&threshold, SHORT).to_owned());
         self.labels = seen.labels();
         self.evidence = seen.evidence();
+    }
+
+    /// Whose it is, and of which run.
+    pub(super) fn belongs(&mut self, rule: &Rule, seen: &Seen<'_>) {
+        rule.name.clone_into(&mut self.rule);
+        seen.system.clone_into(&mut self.system);
+        seen.run.clone_into(&mut self.run);
+        seen.host.clone_into(&mut self.host);
     }
 }
 

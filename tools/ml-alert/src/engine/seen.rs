@@ -9,9 +9,33 @@ use ml_common::record::{Body, Map, Record, Scalar};
 use ml_watch::expr::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// So many offending rows are told.
 const EVIDENCE: usize = 3;
+/// So many labels.
+const LABELS: usize = 40;
+/// Bytes of a sentence, and of each row; a record may hold a megabyte, and what is remembered of 20,000 has to stay small.
+pub(super) const TEXT: usize = 1_000;
+/// Bytes of a value, a name, an id.
+pub(super) const SHORT: usize = 200;
+
+/// Its beginning, whole characters.
+pub(super) fn cut(text: &str, bytes: usize) -> &str {
+    if text.len() <= bytes {
+        return text;
+    }
+    let end = (0..=bytes).rev().find(|at| text.is_char_boundary(*at));
+    text.get(..end.unwrap_or_default()).unwrap_or_default()
+}
+
+/// Itself, or when it is long its beginning with a mark that no other text has.
+pub(super) fn short(text: &str, bytes: usize) -> Cow<'_, str> {
+    if text.len() <= bytes {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{}\u{2026}{:016x}", cut(text, bytes), xxh3_64(text.as_bytes())))
+}
 
 /// One observation.
 #[derive(Clone, Debug)]
@@ -56,8 +80,7 @@ pub struct Clock {
 
 impl Clock {
     fn read(&mut self, text: &str) -> Option<Timestamp> {
-        if let Some((known, at)) = self.last.as_ref().filter(|(known, _)| known == text) {
-            debug_assert_eq!(known, text);
+        if let Some((_, at)) = self.last.as_ref().filter(|(known, _)| known == text) {
             return Some(*at);
         }
         let at = text.parse().ok()?;
@@ -71,10 +94,10 @@ impl<'a> Seen<'a> {
     pub fn of(record: &'a Record, clock: &mut Clock) -> Option<Seen<'a>> {
         let head = &record.head;
         let seen = |id: Cow<'a, str>, at| Seen {
-            system: &head.system,
-            run: &head.run,
-            host: &head.host,
-            tool: &head.tool,
+            system: cut(&head.system, SHORT),
+            run: cut(&head.run, SHORT),
+            host: cut(&head.host, SHORT),
+            tool: cut(&head.tool, SHORT),
             id,
             at,
             status: head.status,
@@ -97,13 +120,13 @@ impl<'a> Seen<'a> {
                 maps: [Some(&check.metrics), Some(&check.labels)],
                 rows: &check.evidence,
                 gate: Some(check.gate),
-                ..seen(Cow::Borrowed(&check.id), clock.read(&head.ts)?)
+                ..seen(short(&check.id, SHORT), clock.read(&head.ts)?)
             },
             Body::Step(step) => Seen {
                 summary: if step.summary.is_empty() { step.reason.as_deref().unwrap_or_default() } else { &step.summary },
                 hint: step.hint.as_deref(),
                 maps: [Some(&step.metrics), Some(&step.labels)],
-                ..seen(Cow::Borrowed(&step.id), clock.read(&head.ts)?)
+                ..seen(short(&step.id, SHORT), clock.read(&head.ts)?)
             },
             Body::End(end) => {
                 // Having found something bad is no failure of the finder: what it found is judged by itself.
@@ -144,7 +167,11 @@ impl<'a> Seen<'a> {
 
     /// Whether it has these labels.
     pub fn has_labels(&self, wanted: &BTreeMap<String, Pattern>) -> bool {
-        wanted.iter().all(|(name, pattern)| self.value(name).is_some_and(|is| pattern.matches(&is.to_string())))
+        wanted.iter().all(|(name, pattern)| match self.value(name) {
+            Some(Value::Text(text)) => pattern.matches(&text),
+            Some(other) => pattern.matches(&other.to_string()),
+            None => false,
+        })
     }
 
     /// Whether it counts as good in an error budget.
@@ -166,11 +193,12 @@ impl<'a> Seen<'a> {
 
     /// Its labels, as texts.
     pub fn labels(&self) -> BTreeMap<String, String> {
-        self.maps[1].into_iter().flatten().map(|(name, value)| (name.clone(), value.to_string())).collect()
+        let labels = self.maps[1].into_iter().flatten().filter(|(name, _)| name.len() <= SHORT).take(LABELS);
+        labels.map(|(name, value)| (name.clone(), cut(&value.to_string(), SHORT).to_owned())).collect()
     }
 
     /// The first offending rows.
     pub fn evidence(&self) -> Vec<String> {
-        self.rows.iter().take(EVIDENCE).cloned().collect()
+        self.rows.iter().take(EVIDENCE).map(|row| cut(row, TEXT).to_owned()).collect()
     }
 }

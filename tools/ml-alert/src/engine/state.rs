@@ -1,5 +1,6 @@
 //! What is remembered between runs. Everything that has to do with time is a moment of a record.
 
+use super::alerts::Alerts;
 use crate::deliver::SinkState;
 use crate::notification::{Notification, Severity};
 use jiff::Timestamp;
@@ -13,6 +14,9 @@ pub const VERSION: u64 = 1;
 /// So many alerts are kept; of the others their number. A check whose id is at random would fill any memory.
 pub const MAX_ALERTS: usize = 20_000;
 
+/// Of these so many are absences that are waited for; nothing else takes their place, and they take that of no more others.
+pub const MAX_ABSENCES: usize = MAX_ALERTS / 4;
+
 /// So many notifications wait; of more the oldest are given up, and that is told.
 pub const MAX_OUTBOX: usize = 5_000;
 
@@ -24,7 +28,7 @@ pub const MAX_LOG: usize = 1_000;
 #[serde(default)]
 pub struct State {
     /// By rule, system and id.
-    pub alerts: BTreeMap<String, Alert>,
+    pub alerts: Alerts,
     /// What each group of each sink was told.
     pub groups: BTreeMap<String, Group>,
     /// What is not told for a while.
@@ -37,7 +41,7 @@ pub struct State {
     pub log: VecDeque<Decision>,
     /// Notifications made so far: part of their keys.
     pub made: u64,
-    /// Alerts that there was no room for, since they last all fitted.
+    /// Alerts that there was no room for in the last run that had too many.
     pub crowded_out: u64,
     /// The latest record's time.
     pub now: Option<Timestamp>,
@@ -87,8 +91,17 @@ pub struct Alert {
     pub filled: u32,
     /// What was not to change.
     pub was: Option<String>,
-    /// Observations a minute, as far back as the long window.
+    /// Observations a minute (or a few of them together), as far back as the long window.
     pub minutes: BTreeMap<i64, (u64, u64)>,
+    /// It is waited for: its rule is about absence.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub absence: bool,
+    /// When somebody was told first that it fires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<Timestamp>,
+    /// Why it is not told, while it fires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_back: Option<String>,
 }
 
 /// What a group was told.
@@ -184,10 +197,15 @@ impl State {
 
 /// The name of an alert: `RULE SYSTEM ID`.
 pub fn name(rule: &str, system: &str, id: &str) -> String {
-    // Made for each record; no formatting, then.
-    let mut name = String::with_capacity(rule.len() + system.len() + id.len() + 2);
+    let mut name = String::new();
+    write_name(&mut name, rule, system, id);
+    name
+}
+
+/// The same where there was another; made for each record, so without formatting and mostly without allocating.
+pub(super) fn write_name(name: &mut String, rule: &str, system: &str, id: &str) {
+    name.clear();
     for part in [rule, " ", system, " ", id] {
         name.push_str(part);
     }
-    name
 }

@@ -1,9 +1,11 @@
 //! The rules: what is alarming, how bad it is, whom it is told and when. Read from TOML files (config/alerts.toml, the system's profile), every
 //! mistake with its place. docs/alerts.md describes the language.
 
+mod index;
 mod quiet;
 mod rule;
 
+pub use index::Index;
 pub use quiet::Quiet;
 pub use rule::{Burn, Change, Rule};
 

@@ -22,6 +22,9 @@ const STATUSES: [(&str, Status); 6] = [
 /// No window is longer.
 const LONGEST: Duration = Duration::from_secs(31 * 86_400);
 
+/// Nor so many times as long as the short one: each counts its fifths.
+const WIDEST: u32 = 750;
+
 /// How fast an error budget burns: over two windows, so that it is neither a hiccup nor long over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Burn {
@@ -55,6 +58,8 @@ pub struct Rule {
     pub system: Option<String>,
     /// Ids of checks and steps; `tool.NAME` is how a tool ended.
     pub ids: Vec<Pattern>,
+    /// The same in words.
+    pub subject: String,
     /// The tool that tells it.
     pub tool: Option<Pattern>,
     /// Labels that have to match.
@@ -158,8 +163,8 @@ impl Rule {
             let samples = burn.count("samples").map_or(10, |spot| spot.value);
             let (target, factor, long, short) = (number("target"), number("factor"), long("long"), long("short"));
             let (target, factor, long, short) = (target?, factor?, long?, short?);
-            if !(target > 0.0 && target < 100.0 && factor > 0.0 && short <= long && long <= LONGEST) {
-                let hint = "write target = 99.9, factor = 14.4, long = \"1h\", short = \"5m\"; long is at most 31 days";
+            if !(target > 0.0 && target < 100.0 && factor > 0.0 && short <= long && long <= LONGEST && long <= short.saturating_mul(WIDEST)) {
+                let hint = "write target = 99.9, factor = 14.4, long = \"1h\", short = \"5m\"; long is at most 31 days and 750 times short";
                 file.mistake(burn.at(), "no budget burns like that", hint);
             }
             Some(Burn { target, factor, long, short, samples })
@@ -183,6 +188,7 @@ impl Rule {
         Some(Rule {
             name: name?.value,
             system: None,
+            subject: ids.iter().map(Pattern::as_str).collect::<Vec<_>>().join(","),
             ids,
             tool,
             labels,
@@ -207,11 +213,9 @@ impl Rule {
         })
     }
 
-    /// Whether it is about records of this id, tool and system.
-    pub fn is_about(&self, system: &str, tool: &str, id: &str) -> bool {
-        self.is_of(system)
-            && self.ids.iter().any(|pattern| pattern.matches(id))
-            && self.tool.as_ref().is_none_or(|pattern| pattern.matches(tool))
+    /// Whether it is about records of this tool and system.
+    pub fn is_from(&self, system: &str, tool: &str) -> bool {
+        self.is_of(system) && self.tool.as_ref().is_none_or(|pattern| pattern.matches(tool))
     }
 
     /// Whether it stands in no profile, or in that of this system.

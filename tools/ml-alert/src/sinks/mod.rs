@@ -121,6 +121,11 @@ impl Sink {
         !matches!(self.kind, Kind::Deadman(..))
     }
 
+    /// It wants each alert, and groups, repeats and cuts by itself.
+    pub fn takes_each(&self) -> bool {
+        matches!(self.kind, Kind::Alertmanager(..))
+    }
+
     /// The receiver knows a notification by its key (or as a state) and takes it once: sending it again does no harm.
     pub fn knows_keys(&self) -> bool {
         matches!(self.kind, Kind::Alertmanager(..) | Kind::Webhook(_) | Kind::Command(_) | Kind::Pagerduty(..))
