@@ -283,6 +283,31 @@ fn a_real_alertmanager_receives_groups_and_resolves() {
 }
 
 #[test]
+fn a_real_alertmanager_gets_each_alert_of_a_storm_and_the_end_of_each() {
+    let hook = HttpStandIn::answering(Response::status(200));
+    let Some(server) = Alertmanager::telling(&hook.url("/")) else { skip!("prometheus-alertmanager is not installed") };
+    let place = Place::new(&format!("[sink.am]\nkind = \"alertmanager\"\nurl = \"{}\"", server.url()));
+    let ids: Vec<String> = (0..5_000).map(|n| format!("table.{n}")).collect();
+    let all = |status: &'static str| ids.iter().map(|id| (id.as_str(), status)).collect::<Vec<_>>();
+    let output = place.tell(&night(0, &all("crit")));
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let standing = server.alerts();
+    let named: std::collections::BTreeSet<&str> = standing.iter().map(|alert| alert["labels"]["id"].as_str().unwrap()).collect();
+    assert_eq!((standing.len(), named.len()), (5_000, 5_000), "{}", server.log());
+    // Without a word about how often there is a run, they outlast some nights.
+    let in_two_days = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(48)).to_string();
+    assert!(standing.iter().all(|alert| alert["endsAt"].as_str().unwrap() > in_two_days.as_str()), "{}", standing[0]);
+    // One begins, one grows no worse, one ends: each of the others is left alone by the engine and stands all the same.
+    place.tell(&night(5, &[("table.5000", "crit"), ("table.0", "ok")]));
+    let ids: Vec<String> = server.alerts().iter().map(|alert| alert["labels"]["id"].as_str().unwrap().to_owned()).collect();
+    assert!(ids.len() == 5_000 && ids.contains(&"table.5000".to_owned()) && !ids.contains(&"table.0".to_owned()), "{}", ids.len());
+    let mut well = all("ok");
+    well.push(("table.5000", "ok"));
+    assert_eq!(place.tell(&night(9, &well)).code, 0);
+    assert_eq!(server.alerts().len(), 0, "{:?}", server.alerts().first());
+}
+
+#[test]
 fn killed_twenty_times_nothing_is_lost_and_twice_means_the_same_key() {
     // Every other request is not taken, and told so late: a kill in between must not pass for a delivery.
     let (count, taken) = (AtomicUsize::new(0), Arc::new(Mutex::new(Vec::new())));

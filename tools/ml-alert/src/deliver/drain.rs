@@ -35,6 +35,9 @@ pub struct Pass {
 /// # Errors
 /// Interrupted or Terminated; all is written down then, too.
 pub fn drain(store: &mut dyn Store, sinks: &Sinks, wire: &mut dyn Wire, pass: Pass, told: &mut dyn FnMut(&Told)) -> Result<Delivered> {
+    for sink in sinks.values().filter(|sink| sink.takes_each()) {
+        store.state().sinks.entry(sink.name.clone()).or_default().soon = !pass.last;
+    }
     let mut drain =
         Drain { store, sinks, wire, told, done: Delivered::default(), blocked: BTreeSet::new(), tried: BTreeSet::new(), dirty: false };
     let ended = drain.turn(pass.budget).and_then(|()| drain.refresh(pass.last));
@@ -142,9 +145,7 @@ impl Drain<'_> {
                 state.outbox.remove(at);
                 known.failures = 0;
                 known.pause(now, Some(sink.gap));
-                if matches!(sink.kind, Kind::Alertmanager(..)) {
-                    sinks::remember(known, &notification, now);
-                }
+                sinks::remember(sink, known, &notification, now);
                 self.done.sent += 1;
                 self.tell(notification, Fate::Sent, None, None);
             }
@@ -210,15 +211,21 @@ impl Drain<'_> {
             if busy || (fresh && !last) {
                 continue;
             }
-            let Some(request) = sinks::refresh(sink, known, now) else { continue };
-            self.wire.go_on()?;
-            match self.wire.send(sink, &request) {
-                Outcome::Sent => {
-                    self.store.state().sinks.entry(sink.name.clone()).or_default().refreshed = Some(now);
-                    self.dirty = true;
-                }
-                Outcome::Later { reason, .. } | Outcome::Held { reason, .. } | Outcome::Refused { reason } => {
-                    log::warn!("what stands at the sink {} was not told again: {reason}", sink.name);
+            let state = self.store.state();
+            let parts = state.sinks.get(&sink.name).map(|known| sinks::refresh(sink, known, &state.alerts, now)).unwrap_or_default();
+            for part in parts {
+                self.wire.go_on()?;
+                match self.wire.send(sink, &part.request) {
+                    Outcome::Sent => {
+                        let known = self.store.state().sinks.entry(sink.name.clone()).or_default();
+                        known.refreshed = Some(now);
+                        sinks::refreshed(known, &part, now);
+                        self.dirty = true;
+                    }
+                    Outcome::Later { reason, .. } | Outcome::Held { reason, .. } | Outcome::Refused { reason } => {
+                        log::warn!("what stands at the sink {} was not told again: {reason}", sink.name);
+                        break;
+                    }
                 }
             }
         }

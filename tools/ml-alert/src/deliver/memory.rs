@@ -30,6 +30,9 @@ pub struct SinkState {
     /// When it was told all that again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refreshed: Option<Timestamp>,
+    /// A watch goes on: it is told again within a minute.
+    #[serde(skip)]
+    pub soon: bool,
 }
 
 impl SinkState {
@@ -67,6 +70,15 @@ pub struct Standing {
     /// Over since then; told again for some minutes, then forgotten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_at: Option<Timestamp>,
+    /// Whom to tell, where the log is, and what else its notification said.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notes: BTreeMap<String, String>,
+    /// When it was told last, by the clock of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Timestamp>,
+    /// When it is over, as it was told last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// Where the outbox is kept: the state file, or memory.

@@ -14,7 +14,10 @@ impl Alert {
         let options = [&self.value, &self.threshold, &self.hint].into_iter().flatten().map(String::len).sum::<usize>();
         let labels = self.labels.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         let rows = self.evidence.iter().map(String::len).sum::<usize>();
-        [&self.rule, &self.system, &self.id, &self.run, &self.host, &self.summary].map(String::len).iter().sum::<usize>() + options + labels + rows
+        [&self.rule, &self.system, &self.id, &self.run, &self.host, &self.summary].map(String::len).iter().sum::<usize>()
+            + options
+            + labels
+            + rows
     }
 
     /// Nothing is the matter with it, and nobody waits for it.

@@ -49,7 +49,8 @@ impl<'a> Calm<'a> {
 
     /// Why an alert is not told.
     fn keeps(&self, alert: &Alert, rule: &Rule) -> Option<Reason> {
-        if let Some((other, _)) = rule.inhibited_by.iter().find(|(other, _)| self.firing.contains(&(alert.system.as_str(), other.as_str()))) {
+        if let Some((other, _)) = rule.inhibited_by.iter().find(|(other, _)| self.firing.contains(&(alert.system.as_str(), other.as_str())))
+        {
             return Some((format!("not told while {other} fires"), Fate::Suppressed));
         }
         let covers = |(pattern, _): &&(Pattern, String)| pattern.matches(&alert.id) || pattern.matches(&alert.rule);

@@ -150,7 +150,9 @@ fn escalates(rules: &Rules, state: &State, group: &Group, name: &str, step: usiz
 /// When a group is told again if nothing changes, and why then.
 pub fn next(rules: &Rules, state: &State, group: &Group) -> Option<(Timestamp, Why)> {
     let alerts = group.told.iter().filter_map(|name| state.alerts.get(name)).filter(|alert| alert.firing.is_some());
-    let paces = alerts.filter_map(|alert| rules.rules.iter().find(|rule| rule.name == alert.rule && rule.is_of(&alert.system))).map(|rule| rule.pace(rules.pace));
+    let paces = alerts
+        .filter_map(|alert| rules.rules.iter().find(|rule| rule.name == alert.rule && rule.is_of(&alert.system)))
+        .map(|rule| rule.pace(rules.pace));
     let repeat = group.at?.checked_add(length(paces.map(|pace| pace.repeat_interval).min()?)).ok()?;
     let step = group.level + 1;
     let escalated = group.told.iter().filter(|_| step <= STEPS).filter_map(|name| escalates(rules, state, group, name, step)).min();

@@ -1,6 +1,6 @@
 //! What is remembered between runs. Everything that has to do with time is a moment of a record.
 
-use super::alerts::Alerts;
+pub use super::alerts::Alerts;
 use crate::deliver::SinkState;
 use crate::notification::{Notification, Severity};
 use jiff::Timestamp;

@@ -2,7 +2,9 @@ use super::*;
 use crate::notification::{Severity, Why};
 use crate::rules::Rules;
 use ml_common::record::{Body, Check, End, Head, Record, Step, timestamp};
-use proptest::prelude::*;
+
+mod groups;
+mod odd;
 
 /// Seconds after a winter's day at noon, UTC.
 fn at(seconds: i64) -> Timestamp {
@@ -419,27 +421,4 @@ fn groups_wait_for_company_and_for_nobody_at_the_end() {
     assert_eq!(bench.0.due(at(61), true, &Place::default()).len(), 1, "but nobody comes back to see");
     bench.0.record(&record(400, Status::Warn, Body::Step(Step { id: "dump".into(), summary: "slow".into(), ..Step::default() })));
     assert_eq!(bench.due(400), ["Firing lab: 3 critical, 1 low: a, b, c, dump"]);
-}
-
-/// What a history of one check tells: true is bad.
-fn history(bad: &[bool]) -> (Vec<String>, State) {
-    let mut bench = Bench::new(BAD);
-    let told =
-        bad.iter().enumerate().flat_map(|(i, bad)| bench.check(i as i64 * 400, "a", if *bad { Status::Crit } else { Status::Ok }, 0.0));
-    (told.collect(), bench.0.state)
-}
-
-proptest! {
-    #[test]
-    fn whoever_is_told_that_it_fires_is_told_once_that_it_is_over(bad in proptest::collection::vec(any::<bool>(), 0..60)) {
-        let (told, state) = history(&bad);
-        let told: Vec<&str> = told.iter().map(|said| said.split(' ').next().unwrap()).filter(|word| *word != "Repeat").collect();
-        for pair in told.chunks(2) {
-            prop_assert!(pair == ["Firing", "Resolved"] || pair == ["Firing"], "{told:?}");
-        }
-        let ends_bad = bad.last() == Some(&true);
-        prop_assert_eq!(told.last().copied() == Some("Firing"), ends_bad);
-        prop_assert_eq!(state.alerts.len(), usize::from(ends_bad));
-        prop_assert_eq!(history(&bad), (history(&bad).0, state));
-    }
 }

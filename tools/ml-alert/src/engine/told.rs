@@ -15,7 +15,7 @@ const TOLD: usize = 20;
 /// A receiver that wants each alert gets so many bytes of them at once, roughly: proxies take a megabyte, and in JSON it grows.
 const BATCH: usize = 400_000;
 /// What an alert takes beside its texts.
-const AROUND: usize = 600;
+const AROUND: usize = 350;
 
 /// What a notification is made of.
 pub(super) struct Told<'a> {

@@ -14,7 +14,7 @@ use crate::sinks::Sink;
 use ml_common::Result;
 use ml_common::settings::Settings;
 use ml_watch::conf::{self, CHECK_TABLES, File, Table};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 #[cfg(test)]
 use std::path::Path;
 use std::path::PathBuf;
@@ -175,9 +175,28 @@ impl Rules {
                 let hint = ml_watch::near::hint(name, names.iter().map(String::as_str));
                 file.mistake(*at, format!("there is no rule {name}"), hint);
             }
+            if let Some(at) = rule.inhibited_by.iter().find(|(name, _)| self.keeps_back(name, rule)).map(|(_, at)| *at) {
+                let hint = "while both fire nobody would be told: leave out one of the two";
+                file.mistake(at, format!("{} would keep itself back", rule.name), hint);
+            }
         }
         self.files.push(file.path().to_owned());
         file.finish()
+    }
+
+    /// Whether the rules of that name are kept back by this one, or by those that it keeps back.
+    fn keeps_back(&self, name: &str, by: &Rule) -> bool {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![name]);
+        while let Some(name) = next.pop() {
+            if name == by.name {
+                return true;
+            }
+            if seen.insert(name) {
+                let side = |rule: &&Rule| rule.name == name && (rule.system.is_none() || by.system.is_none() || rule.system == by.system);
+                next.extend(self.rules.iter().filter(side).flat_map(|rule| &rule.inhibited_by).map(|(name, _)| name.as_str()));
+            }
+        }
+        false
     }
 
     /// Whom to tell at this step of escalation, 0 first.

@@ -163,7 +163,8 @@ impl Rule {
             let samples = burn.count("samples").map_or(10, |spot| spot.value);
             let (target, factor, long, short) = (number("target"), number("factor"), long("long"), long("short"));
             let (target, factor, long, short) = (target?, factor?, long?, short?);
-            if !(target > 0.0 && target < 100.0 && factor > 0.0 && short <= long && long <= LONGEST && long <= short.saturating_mul(WIDEST)) {
+            if !(target > 0.0 && target < 100.0 && factor > 0.0 && short <= long && long <= LONGEST && long <= short.saturating_mul(WIDEST))
+            {
                 let hint = "write target = 99.9, factor = 14.4, long = \"1h\", short = \"5m\"; long is at most 31 days and 750 times short";
                 file.mistake(burn.at(), "no budget burns like that", hint);
             }

@@ -56,6 +56,20 @@ fn a_rule_is_known_by_its_name() {
     assert!(told.contains("rules.toml:4:") && told.contains("there is no rule aa") && told.contains("hint: there are a"), "{told}");
 }
 
+#[test]
+fn rules_that_would_keep_each_other_back_are_a_mistake() {
+    let rule = |name: &str, by: &str| format!("[[rule]]\nname = \"{name}\"\nid = \"*\"\ninhibited_by = [{by}]\n");
+    for (text, line, who) in [(rule("a", "\"a\""), 4, "a"), (rule("a", "\"b\"") + &rule("b", "\"c\"") + &rule("c", "\"a\""), 12, "c")] {
+        let told = mistakes(&text);
+        assert!(
+            told.iter()
+                .any(|said| said.starts_with(&format!("rules.toml:{line}:")) && said.contains(&format!("{who} would keep itself back"))),
+            "{told:?}"
+        );
+    }
+    Rules::parse(&(rule("a", "\"b\", \"c\"") + &rule("b", "\"c\"") + &rule("c", ""))).unwrap();
+}
+
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }

@@ -1,72 +1,146 @@
 //! Alertmanager's API, version 2. It takes an alert for over when nobody tells it again, so what stands there is remembered and told by every run.
 
+use super::text::scrubbed;
 use super::{Kind, Request, Sink};
 use crate::deliver::{SinkState, Standing};
+use crate::engine::state::{Alerts, MAX_ALERTS};
 use crate::notification::{Item, Notification, Severity, Why};
 use jiff::Timestamp;
+use ml_common::redact::scrub;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// So long a resolved alert is told again, in case its receiver was restarted.
 const RESOLVED_AGAIN: Duration = Duration::from_secs(300);
+/// What was told so shortly before is not told again by the same run.
+const JUST: Duration = Duration::from_secs(50);
 /// A test is over by itself.
 const TEST_LASTS: Duration = Duration::from_secs(300);
 /// Characters of one annotation.
 const ANNOTATION: usize = 4_000;
 
+/// So much goes out at once: proxies take a megabyte.
+const BATCH: usize = 900_000;
+
+/// How long an alert stands that nobody tells again. An Alertmanager ends what says nothing of that after five minutes; what still stands has to
+/// outlast the pause between two runs, three times to be sure. Nothing is known of that pause: while a watch goes on (`soon`) all is told again each
+/// minute, and the end of a run may be that of a night.
+fn lasts(interval: Option<Duration>, soon: bool) -> Duration {
+    let usual = if soon { Duration::from_secs(300) } else { Duration::from_secs(86_400) };
+    interval.unwrap_or(usual) * 3
+}
+
 /// Tells of the items; an alert whose labels have changed ends under its old ones.
-pub(super) fn request(url: &str, interval: Duration, told: &Notification, state: &SinkState, now: Timestamp) -> Request {
-    let lasts = if told.why == Why::Test { TEST_LASTS } else { interval * 3 };
+pub(super) fn request(url: &str, interval: Option<Duration>, told: &Notification, state: &SinkState, now: Timestamp) -> Request {
+    let lasts = if told.why == Why::Test { TEST_LASTS } else { lasts(interval, state.soon) };
     let mut posts = Vec::new();
-    for item in &told.items {
-        let labels = labels(&told.system, item);
-        if let Some(old) = state.standing.get(&item.alert)
-            && self::labels(&old.system, &old.item) != labels
+    for standing in told.items.iter().map(|item| Standing::of(told, item, now, lasts)) {
+        if let Some(old) = state.standing.get(&standing.item.alert)
+            && labels(&old.system, &old.item) != labels(&standing.system, &standing.item)
         {
-            posts.push(post(&old.item, &old.system, now, now));
+            posts.push(post(&Standing { until: Some(now), ..old.clone() }, now));
         }
-        posts.push(with_notes(post(item, &told.system, ends_at(item, lasts, now), now), told));
+        posts.push(post(&standing, now));
     }
     Request::json(&address(url), Vec::new(), &Value::Array(posts))
 }
 
-/// What stands there, told again; None when nothing does, or for another kind of sink.
-pub fn refresh(sink: &Sink, state: &SinkState, now: Timestamp) -> Option<Request> {
-    let Kind::Alertmanager(url, interval) = &sink.kind else { return None };
-    let again = |standing: &Standing| {
-        let ends_at = standing.resolved_at.unwrap_or(now + *interval * 3);
-        post(&standing.item, &standing.system, ends_at, now)
-    };
-    let posts: Vec<Value> = state.standing.values().map(again).collect();
-    (!posts.is_empty()).then(|| Request::json(&address(url), Vec::new(), &Value::Array(posts)))
+/// A part of what stands there, to be told again.
+pub struct Again {
+    /// What to send.
+    pub request: Request,
+    /// Names of the alerts in it.
+    names: Vec<String>,
+    until: Timestamp,
+}
+
+/// What stands there and has to be told again, in as many requests as it takes; for other kinds of sinks nothing. What changed meanwhile is told as
+/// it is now.
+pub fn refresh(sink: &Sink, state: &SinkState, alerts: &Alerts, now: Timestamp) -> Vec<Again> {
+    let Kind::Alertmanager(url, interval) = &sink.kind else { return Vec::new() };
+    let until = now + lasts(*interval, state.soon);
+    let mut batches: Vec<(Vec<Value>, Vec<String>)> = Vec::new();
+    let mut room = 0;
+    for (name, standing) in state.standing.iter().filter(|(_, standing)| !standing.was_just_told(until, now)) {
+        let mut standing =
+            Standing { until: if standing.resolved_at.is_some() { standing.resolved_at } else { Some(until) }, ..standing.clone() };
+        if let Some(alert) = alerts.get(name).filter(|alert| alert.firing.is_some()) {
+            standing.item.summary = scrub(&alert.summary).into_owned();
+            standing.item.value = alert.value.as_deref().map(|value| scrub(value).into_owned());
+        }
+        let post = post(&standing, now);
+        let bytes = post.to_string().len() + 1;
+        if bytes > room || batches.is_empty() {
+            batches.push((Vec::new(), Vec::new()));
+            room = BATCH;
+        }
+        room = room.saturating_sub(bytes);
+        if let Some((posts, names)) = batches.last_mut() {
+            posts.push(post);
+            names.push(name.clone());
+        }
+    }
+    let request = |posts| Request::json(&address(url), Vec::new(), &Value::Array(posts));
+    batches.into_iter().map(|(posts, names)| Again { request: request(posts), names, until }).collect()
+}
+
+/// It has taken that.
+pub fn refreshed(state: &mut SinkState, again: &Again, now: Timestamp) {
+    for name in &again.names {
+        if let Some(standing) = state.standing.get_mut(name) {
+            (standing.told_at, standing.until) = (Some(now), Some(standing.resolved_at.unwrap_or(again.until)));
+        }
+    }
 }
 
 /// Remembers what it was told.
-pub fn remember(state: &mut SinkState, told: &Notification, now: Timestamp) {
+pub fn remember(sink: &Sink, state: &mut SinkState, told: &Notification, now: Timestamp) {
+    let Kind::Alertmanager(_, interval) = &sink.kind else { return };
     if told.why == Why::Test {
         return;
     }
+    let (told, lasts) = (scrubbed(told), lasts(*interval, state.soon));
     for item in &told.items {
-        let resolved_at = item.resolved.then_some(now);
-        // What only people of chats read need not stay in the state.
-        let item = Item { evidence: Vec::new(), ..item.clone() };
-        state.standing.insert(item.alert.clone(), Standing { item, system: told.system.clone(), resolved_at });
+        state.standing.insert(item.alert.clone(), Standing::of(&told, item, now, lasts));
     }
 }
 
-/// Forgets what has been over for long enough.
+impl Standing {
+    fn of(told: &Notification, item: &Item, now: Timestamp, lasts: Duration) -> Standing {
+        let within = told.respond_within.map(|seconds| format!("{seconds} s"));
+        let run = Some(told.run.clone());
+        let notes =
+            [("log", &told.log), ("look_again", &told.look_again), ("contact", &told.contact), ("respond_within", &within), ("run", &run)];
+        Standing {
+            system: if item.system.is_empty() { told.system.clone() } else { item.system.clone() },
+            notes: notes.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text.clone()?))).collect(),
+            resolved_at: item.resolved.then_some(now),
+            until: Some(if item.resolved { now } else { now + lasts }),
+            told_at: Some(now),
+            item: item.clone(),
+        }
+    }
+
+    /// Moments ago it was told to stand as long as it is to stand now.
+    fn was_just_told(&self, until: Timestamp, now: Timestamp) -> bool {
+        let just = self.told_at.is_some_and(|told| now.duration_since(told).unsigned_abs() < JUST);
+        just && (self.resolved_at.is_some() || self.until.is_some_and(|told| until.duration_since(told).unsigned_abs() <= JUST))
+    }
+}
+
+/// Forgets what has been over for long enough, and of too much of it the oldest.
 pub fn forget(state: &mut SinkState, now: Timestamp) {
     let fresh = |at: Timestamp| now.duration_since(at).unsigned_abs() <= RESOLVED_AGAIN;
     state.standing.retain(|_, standing| standing.resolved_at.is_none_or(fresh));
+    let over = state.standing.values().filter(|standing| standing.resolved_at.is_some()).count();
+    if over > MAX_ALERTS {
+        state.standing.retain(|_, standing| standing.resolved_at.is_none());
+    }
 }
 
 fn address(url: &str) -> String {
     let base = url.trim_end_matches('/');
     if base.ends_with("/api/v2/alerts") { base.to_owned() } else { format!("{base}/api/v2/alerts") }
-}
-
-fn ends_at(item: &Item, lasts: Duration, now: Timestamp) -> Timestamp {
-    if item.resolved { now } else { now + lasts }
 }
 
 /// What makes it the same alert.
@@ -91,34 +165,24 @@ fn label_name(name: &str) -> String {
     if clean.starts_with(|c: char| c.is_ascii_digit()) || clean.is_empty() { format!("_{clean}") } else { clean }
 }
 
-fn post(item: &Item, system: &str, ends_at: Timestamp, now: Timestamp) -> Value {
+fn post(standing: &Standing, now: Timestamp) -> Value {
+    let Standing { item, system, notes, until, .. } = standing;
+    let ends_at = until.unwrap_or(now);
     // One that begins after it ends is refused: clocks of the stream and of this machine may differ.
     let starts_at = item.since.parse::<Timestamp>().unwrap_or(now).min(ends_at);
     let mut annotations = Map::new();
-    let notes = [("value", &item.value), ("threshold", &item.threshold), ("hint", &item.hint)];
     annotations.insert("summary".into(), json!(cut(&item.summary)));
-    for (name, value) in notes {
-        if let Some(value) = value {
-            annotations.insert(name.into(), json!(cut(value)));
-        }
+    let own = [("value", &item.value), ("threshold", &item.threshold), ("hint", &item.hint)];
+    for (name, text) in own.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
+        annotations.insert(name.into(), json!(cut(text)));
     }
     if !item.evidence.is_empty() {
         annotations.insert("evidence".into(), json!(cut(&item.evidence.join("\n"))));
     }
-    json!({ "labels": labels(system, item), "annotations": annotations, "startsAt": starts_at.to_string(), "endsAt": ends_at.to_string() })
-}
-
-/// With what the whole notification says.
-fn with_notes(mut post: Value, told: &Notification) -> Value {
-    let within = told.respond_within.map(|seconds| format!("{seconds} s"));
-    let notes = [("log", &told.log), ("look_again", &told.look_again), ("contact", &told.contact), ("respond_within", &within)];
-    for (name, value) in notes {
-        if let Some(value) = value {
-            post["annotations"][name] = json!(cut(value));
-        }
+    for (name, text) in notes {
+        annotations.insert(name.clone(), json!(cut(text)));
     }
-    post["annotations"]["run"] = json!(told.run);
-    post
+    json!({ "labels": labels(system, item), "annotations": annotations, "startsAt": starts_at.to_string(), "endsAt": ends_at.to_string() })
 }
 
 fn cut(text: &str) -> String {

@@ -4,13 +4,9 @@ use super::email::{Encryption, Mail};
 use super::{Kind, Sink, Webhook, discord};
 use ml_common::{http, redact};
 use ml_watch::conf::{Spot, Table};
-use std::time::Duration;
 
 const KINDS: &[&str] =
     &["chat", "slack", "discord", "alertmanager", "email", "webhook", "command", "deadman", "pagerduty", "teams", "ntfy"];
-
-/// A stage that runs once a night tells an Alertmanager so often.
-const INTERVAL: Duration = Duration::from_secs(86_400);
 
 impl Sink {
     /// Reads `[sink.NAME]`; mistakes are noted in its file. Secrets are registered, to be blacked out everywhere.
@@ -36,7 +32,7 @@ fn kind(word: &str, table: &Table<'_>) -> Option<Kind> {
         "teams" => secret_url().map(Kind::Teams),
         "alertmanager" => {
             let interval = table.duration("interval");
-            Some(Kind::Alertmanager(address(table, false)?, interval.map_or(INTERVAL, |interval| interval.value)))
+            Some(Kind::Alertmanager(address(table, false)?, interval.map(|interval| interval.value)))
         }
         "webhook" => {
             let (secret, headers) = (secret(table, "secret"), table.pairs("headers").unwrap_or_default());

@@ -15,7 +15,7 @@ mod teams;
 mod text;
 mod webhook;
 
-pub use alertmanager::{forget, refresh, remember};
+pub use alertmanager::{forget, refresh, refreshed, remember};
 pub use deadman::Ping;
 pub use email::{Encryption, Mail};
 pub use request::{Letter, Request};
@@ -54,8 +54,8 @@ pub enum Kind {
     Slack(String),
     /// A webhook of Discord.
     Discord(String),
-    /// Alertmanager's API, version 2: the address, and how often at least it is told what stands.
-    Alertmanager(String, Duration),
+    /// Alertmanager's API, version 2: the address, and how often at least it is told what stands, where that is known.
+    Alertmanager(String, Option<Duration>),
     /// Mail.
     Email(Mail),
     /// JSON to any address, signed where there is a secret.

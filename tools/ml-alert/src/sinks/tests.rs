@@ -1,6 +1,8 @@
 //! Payloads: within the limits whatever is in a notification, calling nobody, telling no secret.
 
+use super::alertmanager::Again;
 use super::*;
+use crate::engine::state::{Alert, Alerts};
 use crate::notification::{Item, Severity, Why};
 use ml_watch::conf::File;
 use proptest::prelude::*;
@@ -64,7 +66,7 @@ fn all() -> Vec<Sink> {
         Kind::Slack(url()),
         Kind::Slack(format!("{}/slack", url())),
         Kind::Discord(url()),
-        Kind::Alertmanager(url(), Duration::from_secs(600)),
+        Kind::Alertmanager(url(), Some(Duration::from_secs(600))),
         Kind::Email(mail()),
         Kind::Webhook(webhook),
         Kind::Command(vec!["/bin/true".into()]),
@@ -224,18 +226,58 @@ fn an_alertmanager_learns_when_things_end() {
     let body = json(sink, &firing);
     assert_eq!((&body[0]["endsAt"], &body[0]["startsAt"]), (&"2025-01-08T02:30:00Z".into(), &"2025-01-08T01:00:00Z".into()));
     let mut state = SinkState::default();
-    remember(&mut state, &firing, now);
-    let again = |state: &SinkState, now| {
-        refresh(sink, state, now).map(|request| serde_json::from_str::<Value>(&request.shown()).unwrap()[0]["endsAt"].clone())
+    remember(sink, &mut state, &firing, now);
+    let body = |again: &Again| serde_json::from_str::<Value>(&again.request.shown()).unwrap();
+    let ends = |state: &SinkState, now| {
+        refresh(sink, state, &Alerts::default(), now).first().map(|again| body(again)[0]["endsAt"].as_str().unwrap().to_owned())
     };
+    assert_eq!(ends(&state, now + Duration::from_secs(1)), None, "it was told a moment ago");
     let later = now + Duration::from_secs(600);
-    assert_eq!(again(&state, later).unwrap(), "2025-01-08T02:40:00Z");
+    assert_eq!(ends(&state, later).unwrap(), "2025-01-08T02:40:00Z");
+    // What it is now is told again, with what else there was to say of it.
+    let live = Alert { firing: Some(now), summary: "worse".into(), value: Some("9".into()), ..Alert::default() };
+    let again = refresh(sink, &state, &Alerts::from_iter([(firing.items[0].alert.clone(), live)]), later);
+    let notes = &body(&again[0])[0]["annotations"];
+    assert_eq!((&notes["summary"], &notes["value"], &notes["run"]), (&"worse".into(), &"9".into(), &firing.run.as_str().into()));
+    refreshed(&mut state, &again[0], later);
+    assert_eq!(ends(&state, later + Duration::from_secs(1)), None);
     let over = told(vec![Item { resolved: true, ..item("a", "b") }]);
-    remember(&mut state, &over, later);
+    remember(sink, &mut state, &over, later);
     forget(&mut state, later + Duration::from_secs(299));
-    assert_eq!(again(&state, later + Duration::from_secs(299)).unwrap(), "2025-01-08T02:10:00Z");
+    assert_eq!(ends(&state, later + Duration::from_secs(299)).unwrap(), "2025-01-08T02:10:00Z");
     forget(&mut state, later + Duration::from_secs(301));
-    assert_eq!(again(&state, later), None);
+    assert_eq!(ends(&state, later), None);
+}
+
+#[test]
+fn without_an_interval_an_alert_outlasts_three_nights_and_in_a_watch_three_times_five_minutes() {
+    let now: Timestamp = NOW.parse().unwrap();
+    let sink = Sink::new("am", Kind::Alertmanager("http://localhost:9093".into(), None));
+    let firing = told(vec![item("a", "b")]);
+    let mut state = SinkState { soon: true, ..SinkState::default() };
+    let ends = |state: &SinkState| {
+        let body: Value = serde_json::from_str(&sink.request(&firing, "", state, now).unwrap().shown()).unwrap();
+        body[0]["endsAt"].as_str().unwrap().parse::<Timestamp>().unwrap().duration_since(now).as_secs()
+    };
+    assert_eq!(ends(&state), 900);
+    remember(&sink, &mut state, &firing, now);
+    assert!(refresh(&sink, &state, &Alerts::default(), now).is_empty());
+    // The watch ends: nobody knows when the next run comes.
+    state.soon = false;
+    assert_eq!((ends(&state), refresh(&sink, &state, &Alerts::default(), now).len()), (3 * 86_400, 1));
+}
+
+#[test]
+fn what_stands_is_told_again_in_parts_that_a_proxy_takes() {
+    let now: Timestamp = NOW.parse().unwrap();
+    let sink = &all()[3];
+    let items = (0..5_000).map(|n| Item { alert: format!("bad lab t.{n}"), ..item(&format!("t.{n}"), &"x".repeat(900)) }).collect();
+    let mut state = SinkState::default();
+    remember(sink, &mut state, &told(items), now);
+    let parts = refresh(sink, &state, &Alerts::default(), now + Duration::from_secs(600));
+    let sizes: Vec<usize> = parts.iter().map(|part| part.request.shown().len()).collect();
+    let count: usize = parts.iter().map(|part| serde_json::from_str::<Vec<Value>>(&part.request.shown()).unwrap().len()).sum();
+    assert!(count == 5_000 && sizes.len() > 2 && sizes.iter().all(|size| *size < 1_000_000), "{count} in {sizes:?}");
 }
 
 #[test]
@@ -243,7 +285,7 @@ fn an_alert_whose_labels_change_ends_under_the_old_ones() {
     let now: Timestamp = NOW.parse().unwrap();
     let sink = &all()[3];
     let mut state = SinkState::default();
-    remember(&mut state, &told(vec![item("a", "b")]), now);
+    remember(sink, &mut state, &told(vec![item("a", "b")]), now);
     let graver = told(vec![Item { severity: Some(Severity::Low), ..item("a", "b") }]);
     let body = sink.request(&graver, "", &state, now).unwrap().shown();
     let body: Value = serde_json::from_str(&body).unwrap();
