@@ -17,7 +17,7 @@ fn process(line: &str) -> Running {
     Tool::foreign("bash").args(["-c", &format!("exec -a '{line}' sleep 100")]).spawn()
 }
 
-fn angles() -> (Watched, TestDb, [Running; 2]) {
+pub fn angles() -> (Watched, TestDb, [Running; 2]) {
     let db = Cluster::shared().database("angles");
     let mut system = Watched::new("angles");
     system.set("DATABASE_URL", db.url());

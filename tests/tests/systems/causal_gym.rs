@@ -8,7 +8,7 @@ const PAGE: &str = "# TYPE causal_inference_requests_total counter\ncausal_infer
 const ANSWER: &str =
     r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"endpoint":"/infer"},"value":[1735689600,"1.5"]}]}}"#;
 
-fn gym() -> (Watched, TestDb, RedisServer) {
+pub fn gym() -> (Watched, TestDb, RedisServer) {
     let db = Cluster::shared().database("causal");
     db.client().batch_execute("CREATE TABLE experiments (id int PRIMARY KEY); INSERT INTO experiments VALUES (1), (2)").unwrap();
     let operator = db.role("operator", "GRANT ml, pg_monitor TO {role}");

@@ -41,7 +41,7 @@ fn healthy(ready: bool) -> Response {
     Response::json(body.to_string())
 }
 
-fn pxl() -> Watched {
+pub fn pxl() -> Watched {
     let mut system = Watched::new("logos-pxl");
     system.set("BASE_URL", system.service.url(""));
     system.set("APP_DIR", system.path().join("app").display().to_string());

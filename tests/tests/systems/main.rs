@@ -10,3 +10,4 @@ mod mathledger;
 mod pasted;
 mod twzrd;
 mod watched;
+mod well;

@@ -15,7 +15,7 @@ fn metrics(success: u32, queue: u32) -> Response {
     Response::json(body)
 }
 
-fn mathledger() -> (Watched, TestDb, RedisServer) {
+pub fn mathledger() -> (Watched, TestDb, RedisServer) {
     let db = Cluster::shared().database("mathledger");
     ledger::second_generation(&mut db.client());
     db.client().batch_execute("DELETE FROM proofs WHERE NOT success; UPDATE proofs SET created_at = now()").unwrap();

@@ -16,7 +16,7 @@ fn eleven(restarts: u64) -> Vec<(&'static str, &'static str, u64)> {
     names.iter().map(|name| (*name, "online", if *name == "api" { restarts } else { 0 })).collect()
 }
 
-fn twzrd(hint: &str) -> (Watched, TestDb) {
+pub fn twzrd(hint: &str) -> (Watched, TestDb) {
     let db = Cluster::shared().database(hint);
     db.client().batch_execute(SCHEMA).unwrap();
     let operator = db.role("operator", "GRANT ml, pg_monitor TO {role}");

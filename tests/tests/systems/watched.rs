@@ -130,6 +130,11 @@ impl Watched {
         std::fs::remove_file(self.path().join(format!("state/alerts-{}.json", self.profile))).ok();
     }
 
+    /// All that people were told.
+    pub fn told(&self) -> Vec<String> {
+        self.told_since(0)
+    }
+
     fn told_since(&self, before: usize) -> Vec<String> {
         let text = |body: &str| serde_json::from_str::<Value>(body).unwrap()["text"].as_str().unwrap().to_owned();
         self.hook.requests().iter().skip(before).map(|request| text(&request.body)).collect()
