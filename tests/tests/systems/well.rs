@@ -59,8 +59,14 @@ pub fn place(profile: &'static str) -> Place {
     }
     system.service.set("/alertmanager/api/v2/alerts", Response::status(200));
     let url = system.service.url("/alertmanager");
-    if profile == "causal-gym" {
-        system.set("ALERTMANAGER_URL", url);
+    match profile {
+        "causal-gym" => system.set("ALERTMANAGER_URL", url),
+        "mathledger" => {
+            system.write("log/api.log", "ready\n");
+            let logs = system.path().join("log/*.log").display().to_string();
+            system.set("LOG_FILES", logs);
+        }
+        _ => {}
     }
     system.write("export/decisions.json", "[]");
     system.write(".env", "A=b\n");
