@@ -26,6 +26,8 @@ pub struct Sample {
     pub note: String,
     /// Parts of the picture that a privilege kept back; the check is skipped, with this as its hint, unless what was seen is bad already.
     pub hidden: Option<String>,
+    /// What there was no time for. What would be ok by the rest is unknown.
+    pub unseen: Option<String>,
     /// The values that `hidden` is about, which are then not among the values; empty: it is about all of them.
     pub hides: &'static [&'static str],
 }

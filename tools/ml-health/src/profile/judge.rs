@@ -66,7 +66,17 @@ fn over(check: &CheckSpec, sample: &Sample, before: &Before<'_>) -> Finding {
         labels,
         ..Finding::ok(summary)
     };
+    let finding = match &sample.unseen {
+        Some(unseen) => Finding { summary: format!("{}; {unseen}", finding.summary), ..finding },
+        None => finding,
+    };
     match verdict {
+        Ok(Verdict { status: Status::Ok, .. }) if sample.unseen.is_some() && kept_back.is_none() => Finding {
+            status: Some(Status::Unknown),
+            error_class: Some("timeout".into()),
+            hint: Some("what was seen is well; give the check more time (timeout), or have it look more often".into()),
+            ..finding
+        },
         Ok(Verdict { status: Status::Ok, quiet }) => match (kept_back, quiet) {
             (Some(hint), _) => Finding { metrics: finding.metrics, labels: finding.labels, ..hidden(finding.summary, hint) },
             (None, true) => Finding { summary: format!("{} ({})", finding.summary, Problem::NoHistory).trim_start().to_owned(), ..finding },

@@ -191,6 +191,16 @@ fn what_a_privilege_keeps_back_is_never_ok() {
 }
 
 #[test]
+fn what_there_was_no_time_for_is_never_ok() {
+    let rest = |busy| judged(POOL, Ok(Sample { unseen: Some("8 B are left".into()), ..sample(busy, 10) }));
+    let good = rest(1);
+    assert_eq!((good.status(), good.summary.as_str()), (Status::Unknown, "seen; 8 B are left"));
+    assert!(good.hint.unwrap().contains("timeout"));
+    let bad = rest(10);
+    assert_eq!((bad.status(), bad.hint.as_deref()), (Status::Crit, Some("scale it")), "what is bad already is told");
+}
+
+#[test]
 fn differences_are_told_from_the_second_run_on() {
     let profile = profile("[[check]]\nid = \"a\"\nprobe = \"m\"\nvalue = \"delta(busy)\"\nwarn = \"> 3\"\n");
     let check = &profile.checks[0];

@@ -47,10 +47,20 @@ pub struct Told {
     pub bytes: u64,
     /// Files that went before they were read to their end.
     pub missed: u64,
-    /// The time was over before everything was read.
-    pub behind: bool,
+    /// The time was over before everything was read: so many bytes are left, as they are on disk.
+    pub behind: Option<u64>,
     /// Nothing was looked at before.
     pub first: bool,
+}
+
+impl Told {
+    /// Takes in a file, of which there were so many bytes to read.
+    fn read(&mut self, went: &Went, there: u64) {
+        self.bytes += went.consumed;
+        if !went.ended {
+            *self.behind.get_or_insert_default() += there.saturating_sub(went.consumed);
+        }
+    }
 }
 
 /// Where the files are.
@@ -114,7 +124,9 @@ pub fn follow(places: &Places<'_>, look: &mut Look<'_>, until: Instant, line: &m
     for (at, seen) in plan {
         let file = &files[at];
         let from = seen.as_ref().map_or(0, |seen| seen.o);
-        if told.behind {
+        let size = file.found.meta.len();
+        if let Some(left) = &mut told.behind {
+            *left += size.saturating_sub(from);
             kept.extend(match seen {
                 Some(seen) => Ok(seen),
                 None => mark(file, 0, false),
@@ -125,8 +137,7 @@ pub fn follow(places: &Places<'_>, look: &mut Look<'_>, until: Instant, line: &m
         let complete = !file.live && (moved || seen.is_none());
         let read = read_on(&file.found.path, from, complete, until, line);
         let went = read.map_err(|error| super::unreadable(&error, &file.found.path))?;
-        told.bytes += went.consumed;
-        told.behind |= !went.ended;
+        told.read(&went, size.saturating_sub(from));
         kept.extend(mark(file, from + went.consumed, complete && went.ended));
     }
     kept.truncate(FILES_MAX);
@@ -156,8 +167,7 @@ pub fn since(
             continue;
         }
         let went = read_on(&file.found.path, 0, true, until, line).map_err(failed)?;
-        told.bytes += went.consumed;
-        told.behind |= !went.ended;
+        told.read(&went, file.found.meta.len());
         heads.push(head);
     }
     Ok(told)

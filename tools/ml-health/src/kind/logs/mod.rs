@@ -31,13 +31,14 @@ const LINES: Metric = metric("lines", "", "lines that were looked at");
 const BYTES: Metric = metric("bytes", "bytes", "how much was read");
 const FILES: Metric = metric("files", "", "files that are written, without rotated ones");
 const MISSED: Metric = metric("missed", "", "files that went before they were read to their end");
+const BEHIND: Metric = metric("behind", "bytes", "what there was no time for, in files; the next look goes on there");
 
 /// `kind = "logs"`.
 pub static KIND: Kind = Kind {
     name: "logs",
     doc: "Lines of logs. The first look only remembers where the logs end; each further one reads what is new, also when files were renamed, copied \
           and emptied, or compressed (.gz, .zst) in between. Give one of `files`, `journal`, `container` and `pm2`. Of lines longer than 64 KiB the \
-          beginning counts; a look that has no time for everything goes on at the next.",
+          beginning counts. A look that has no time for everything goes on at the next; until then a check that would be ok is unknown.",
     params: &[
         param("files", ParamKind::Path, None, "a file, or a pattern of files"),
         param(
@@ -67,7 +68,7 @@ pub static KIND: Kind = Kind {
                 required("patterns", ParamKind::Table, "names and patterns: { errors = \"ERROR|FATAL\", ok = \"completed\" }"),
                 SINCE,
             ],
-            metrics: &[metric("matched", "", "lines that fit any pattern"), LINES, BYTES, FILES, MISSED],
+            metrics: &[metric("matched", "", "lines that fit any pattern"), LINES, BYTES, FILES, MISSED, BEHIND],
             named_by: Some("patterns"),
         },
         View {
@@ -92,6 +93,7 @@ pub static KIND: Kind = Kind {
                 BYTES,
                 FILES,
                 MISSED,
+                BEHIND,
             ],
             named_by: None,
         },
@@ -99,7 +101,7 @@ pub static KIND: Kind = Kind {
             name: "secrets",
             doc: "Counts lines that hold what looks like a credential: passwords, tokens, keys. They are never shown.",
             params: &[SINCE],
-            metrics: &[metric("secrets", "", "such lines"), LINES, BYTES, FILES, MISSED],
+            metrics: &[metric("secrets", "", "such lines"), LINES, BYTES, FILES, MISSED, BEHIND],
             named_by: None,
         },
     ],
@@ -172,11 +174,13 @@ impl Probe for Logs {
             let files = people::counted(told.missed, "file");
             sample.note = format!("{}; {files} went before being read to the end", sample.note);
         }
-        if told.behind {
-            sample.note = format!("{}; there was no time for the rest", sample.note);
-        }
+        sample.unseen = told.behind.map(|left| format!("there was no time for the rest, {}", people::human_bytes(left)));
         let sample = sample.with("bytes", told.bytes).with("missed", told.missed);
-        Ok(if matches!(self.source, Source::Files(_) | Source::Pm2(..)) { sample.with("files", told.files) } else { sample })
+        Ok(if matches!(self.source, Source::Files(_) | Source::Pm2(..)) {
+            sample.with("files", told.files).with("behind", told.behind.unwrap_or_default())
+        } else {
+            sample
+        })
     }
 }
 

@@ -94,6 +94,34 @@ fn only_what_is_new_is_read_and_a_line_is_one_when_it_is_whole() {
 }
 
 #[test]
+fn a_look_without_time_for_everything_says_so_and_the_next_ones_catch_up() {
+    let mut log = Log::new();
+    let line = "2025-01-08 02:00:00 ERROR one of very many lines in a log that is far too long for one look\n";
+    fs::write(log.path("app.log"), line.repeat(60_000)).unwrap();
+    log.write(1);
+    let size = fs::metadata(log.path("app.log")).unwrap().len();
+    let mut probe = log.probe("app.log", &[("from", text("start"))]);
+    // Room for the first piece of a file and no more.
+    probe.limit = Duration::ZERO;
+    let (mut errors_seen, mut read, mut looks) = (0, 0, 0);
+    loop {
+        let seen = probe.take("count", &errors()).unwrap();
+        looks += 1;
+        errors_seen += int(&seen, "errors");
+        read += int(&seen, "bytes");
+        assert_eq!(read + int(&seen, "behind"), i64::try_from(size).unwrap());
+        if seen.unseen.is_none() {
+            break;
+        }
+        assert!(int(&seen, "bytes") > 0 && seen.unseen.as_ref().unwrap().starts_with("there was no time for the rest, "), "{seen:?}");
+    }
+    assert_eq!(errors_seen, 60_001);
+    assert!(looks > 1);
+    probe.limit = Duration::from_secs(20);
+    assert_eq!(count(&mut probe), (0, 0));
+}
+
+#[test]
 fn renamed_copied_and_compressed_logs_lose_and_double_nothing() {
     for pattern in ["app.log", "app.log*"] {
         let mut log = Log::new();
