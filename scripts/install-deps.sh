@@ -99,6 +99,7 @@ if [ "$for_tests" = yes ]; then
     [ "$plan" = yes ] || install_s3_server || true
     [ "$plan" = yes ] || install_pm2 || true
     have age || missing+=(age)
+    have logrotate || [ -x /usr/sbin/logrotate ] || missing+=(logrotate)
     have faketime || missing+=(faketime)
 fi
 need_rust=no

@@ -1,11 +1,12 @@
 <#
 .SYNOPSIS
-One night: ml-health | ml-derive | ml-export | ml-backup | ml-archive | ml-push | ml-vacuum | ml-alert | ml-report
+One night: ml-health | ml-derive | ml-export | ml-backup | ml-archive | ml-push | ml-vacuum | ml-rotate | ml-alert | ml-report
 
 .DESCRIPTION
 Keeps the whole stream and what the tools said in LOGS_DIR\nightly-YYYYMMDD-HHMMSS\, prints a summary, and exits with the night's worst
 code; warnings alone are 0. Runs on Windows PowerShell 5.1 and later. The pipeline itself runs inside cmd, since PowerShell 5.1 decodes and
-re-encodes what passes between native programs. ml-archive takes part when ARCHIVE_PATHS is set, and ml-push when PUSH_TO is.
+re-encodes what passes between native programs. ml-archive takes part when ARCHIVE_PATHS is set,
+ml-push when PUSH_TO is, and ml-rotate when ROTATE_RULES is.
 
 The tools are taken from the folder in ML_BIN, else from PATH.
 
@@ -87,7 +88,8 @@ $night = @(
     @{ Tool = 'ml-backup'; Wanted = -not $SkipBackup; Share = 85; More = '' },
     @{ Tool = 'ml-archive'; Wanted = -not $SkipBackup -and [bool](Get-Setting 'ARCHIVE_PATHS' ''); Share = 87; More = '' },
     @{ Tool = 'ml-push'; Wanted = -not $SkipPush -and [bool]((Get-Setting 'PUSH_TO' '') + (Get-Setting 'PUSH_TO_FILE' '')); Share = 92; More = '' },
-    @{ Tool = 'ml-vacuum'; Wanted = -not $SkipMaintenance; Share = 95; More = '' }
+    @{ Tool = 'ml-vacuum'; Wanted = -not $SkipMaintenance; Share = 95; More = '' },
+    @{ Tool = 'ml-rotate'; Wanted = -not $SkipMaintenance -and [bool](Get-Setting 'ROTATE_RULES' ''); Share = 97; More = '' }
 ) | Where-Object { $_.Wanted }
 $night = @($night)
 if ($night.Count -eq 0) { Stop-Night 64 'everything is left out' 'skip less' }

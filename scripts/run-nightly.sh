@@ -1,7 +1,7 @@
 #!/bin/sh
-# One night: ml-health | ml-derive | ml-export | ml-backup | ml-archive | ml-push | ml-vacuum | ml-alert | ml-report
+# One night: ml-health | ml-derive | ml-export | ml-backup | ml-archive | ml-push | ml-vacuum | ml-rotate | ml-alert | ml-report
 #
-# ml-archive takes part when ARCHIVE_PATHS is set, and ml-push when PUSH_TO is.
+# ml-archive takes part when ARCHIVE_PATHS is set, ml-push when PUSH_TO is, and ml-rotate when ROTATE_RULES is.
 #
 # Keeps the whole stream and what the tools said in LOGS_DIR/nightly-YYYYMMDD-HHMMSS/, prints a summary, and exits with the night's worst
 # code; warnings alone are 0. The tools do the work and take the decisions: this script only names them, in order.
@@ -17,7 +17,7 @@ usage: run-nightly.sh [options]
   --skip-snapshot        leave ml-export out
   --skip-backup          leave ml-backup and ml-archive out
   --skip-push            leave ml-push out
-  --skip-maintenance     leave ml-vacuum out
+  --skip-maintenance     leave ml-vacuum and ml-rotate out
   --dry-run              change nothing, say what would be done
   --verbose              the tools say on stderr what they do
   --quiet                no summary at the end (for cron)
@@ -82,6 +82,8 @@ state=$(rooted "$(setting STATE_DIR state)")
 deadline=$(setting NIGHT_DEADLINE 3h45m)
 archive=$backup
 [ -n "$(setting ARCHIVE_PATHS '')" ] || archive=''
+rotate=$vacuum
+[ -n "$(setting ROTATE_RULES '')" ] || rotate=''
 # As with the other settings, the URL may stand in a file of its own.
 [ -n "$(setting PUSH_TO '')$(setting PUSH_TO_FILE '')" ] || push=''
 
@@ -158,7 +160,7 @@ export ML_RUN
 
 expected=''
 for entry in "$health:ml-health" "$derive:ml-derive" "$export:ml-export" "$backup:ml-backup" "$archive:ml-archive" "$push:ml-push" \
-    "$vacuum:ml-vacuum"; do
+    "$vacuum:ml-vacuum" "$rotate:ml-rotate"; do
     [ -z "${entry%%:*}" ] || expected=$expected,${entry#*:}
 done
 expected=${expected#,}
@@ -192,6 +194,7 @@ night() {
         stage "$archive" ml-archive 87 |
         stage "$push" ml-push 92 |
         stage "$vacuum" ml-vacuum 95 |
+        stage "$rotate" ml-rotate 97 |
         stage 1 ml-alert 98 --expect "$expected" |
         stage 1 ml-report 99 --fail-on crit
 }

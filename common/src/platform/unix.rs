@@ -174,3 +174,92 @@ pub fn free_memory() -> Option<u64> {
         |(limit, used): (&str, &str)| Some(number(&format!("{folder}/{limit}"))?.saturating_sub(number(&format!("{folder}/{used}"))?));
     Some(limits.into_iter().filter_map(left).fold(available, u64::min))
 }
+
+/// Gives a file another name, and never takes one that is in use.
+///
+/// # Errors
+/// As of `rename`; `AlreadyExists` when the name is in use.
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // Some file systems cannot promise it.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            done => return done.map_err(io::Error::from),
+        }
+    }
+    if to.symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    std::fs::rename(from, to)
+}
+
+/// Whether any process has the file open for writing; `None` where the system does not tell. `file` must be open for reading alone.
+#[cfg(target_os = "linux")]
+pub fn is_being_written(file: &File) -> Option<bool> {
+    use std::os::fd::AsRawFd;
+    const F_SETSIG: libc::c_int = 10;
+    let control = |what: libc::c_int, value: libc::c_int| {
+        // SAFETY: the call takes three numbers and touches no memory of ours; the descriptor is open as long as `file` is.
+        unsafe { libc::fcntl(file.as_raw_fd(), what, value) }
+    };
+    // Who opens the file in this moment makes the kernel send a signal; this one is ignored unless somebody asks for it.
+    if control(F_SETSIG, libc::SIGURG) != 0 {
+        return None;
+    }
+    // A lease for reading is only given while nobody writes.
+    if control(libc::F_SETLEASE, libc::c_int::from(libc::F_RDLCK as i16)) == 0 {
+        control(libc::F_SETLEASE, libc::c_int::from(libc::F_UNLCK as i16));
+        return Some(false);
+    }
+    (io::Error::last_os_error().raw_os_error() == Some(libc::EAGAIN)).then_some(true)
+}
+
+/// Whether any process has the file open for writing; this system does not tell.
+#[cfg(not(target_os = "linux"))]
+pub fn is_being_written(_file: &File) -> Option<bool> {
+    None
+}
+
+/// Whether everybody may put files there, while this process may do everything: names in such a folder can be exchanged at any moment.
+pub fn is_trap(folder: &Path) -> bool {
+    rustix::process::geteuid().is_root() && std::fs::metadata(folder).is_ok_and(|meta| meta.permissions().mode() & 0o002 != 0)
+}
+
+/// Makes a new file look like an older one: mode, and owner where this process may give files away.
+///
+/// # Errors
+/// As of `fchmod`.
+pub fn dress_as(file: &File, meta: &std::fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::fchown(file, Some(meta.uid()), Some(meta.gid()))?;
+    }
+    file.set_permissions(std::fs::Permissions::from_mode(meta.permissions().mode() & 0o7777))
+}
+
+/// How many names the file has.
+pub fn names_of(meta: &std::fs::Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    meta.nlink()
+}
+
+/// Sends a signal to a process of another program: HUP, USR1, USR2, INT or TERM.
+///
+/// # Errors
+/// When there is no such process, or it is somebody else's.
+pub fn tell_process(pid: u32, signal: &str) -> io::Result<()> {
+    use rustix::process::{Pid, Signal, kill_process};
+    let signal = match signal {
+        "HUP" => Signal::HUP,
+        "USR1" => Signal::USR1,
+        "USR2" => Signal::USR2,
+        "INT" => Signal::INT,
+        "TERM" => Signal::TERM,
+        _ => return Err(io::ErrorKind::Unsupported.into()),
+    };
+    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 1).and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(kill_process(pid, signal)?)
+}

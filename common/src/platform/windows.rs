@@ -136,3 +136,45 @@ pub fn let_others_read(_file: &File) -> io::Result<()> {
 pub fn free_memory() -> Option<u64> {
     None
 }
+
+/// Gives a file another name, and never takes one that is in use.
+///
+/// # Errors
+/// As of the system call; `AlreadyExists` when the name is in use.
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    if to.symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    std::fs::rename(from, to)
+}
+
+/// A file that is open for writing cannot be removed here unless its writer allows it.
+pub fn is_being_written(_file: &File) -> Option<bool> {
+    None
+}
+
+/// Who may change a folder is said by access lists, which are not read.
+pub fn is_trap(_folder: &Path) -> bool {
+    false
+}
+
+/// What a new file inherits is the folder's business.
+///
+/// # Errors
+/// Never.
+pub fn dress_as(_file: &File, _meta: &std::fs::Metadata) -> io::Result<()> {
+    Ok(())
+}
+
+/// Other names of a file are not asked for.
+pub fn names_of(_meta: &std::fs::Metadata) -> u64 {
+    1
+}
+
+/// There are no signals here.
+///
+/// # Errors
+/// Always.
+pub fn tell_process(_pid: u32, _signal: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}

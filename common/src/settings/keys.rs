@@ -197,6 +197,12 @@ pub const KEYS: &[Key] = &[
     key("ARCHIVE_KEEP_WEEKLY", Kind::Count, Some("0"), "The same of weeks."),
     key("ARCHIVE_KEEP_MONTHLY", Kind::Count, Some("0"), "The same of months."),
     key(
+        "ROTATE_RULES",
+        Kind::Path,
+        None,
+        "File of what ml-rotate rotates and cleans (config/rotate.toml); the nightly wrappers run it when this is set.",
+    ),
+    key(
         "BACKUP_AGE_RECIPIENTS",
         Kind::Text,
         None,
