@@ -1,6 +1,7 @@
 //! The alerts that are remembered: found by a hash, told in order. What is well is kept apart, so that the one that was not heard of for longest
 //! is forgotten without looking for it.
 
+use super::hash::Seed;
 use super::state::Alert;
 use lru::LruCache;
 use serde::ser::SerializeMap;
@@ -12,14 +13,14 @@ use std::fmt;
 #[derive(Clone)]
 pub struct Alerts {
     /// Alarming, firing, over without everybody knowing it, or waited for.
-    busy: HashMap<String, Alert>,
+    busy: HashMap<String, Alert, Seed>,
     /// Well.
-    idle: LruCache<String, Alert>,
+    idle: LruCache<String, Alert, Seed>,
 }
 
 impl Default for Alerts {
     fn default() -> Alerts {
-        Alerts { busy: HashMap::new(), idle: LruCache::unbounded() }
+        Alerts { busy: HashMap::default(), idle: LruCache::unbounded_with_hasher(Seed::default()) }
     }
 }
 

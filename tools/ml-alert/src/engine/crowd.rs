@@ -1,6 +1,7 @@
 //! How many different things there were, in constant memory: exact up to [`KEPT`], beyond that of every second one, every fourth, and so on, which
 //! is off by less than a per cent.
 
+use super::hash::Seed;
 use std::collections::HashSet;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -10,7 +11,7 @@ const KEPT: usize = 1 << 17;
 /// What there was no room for.
 #[derive(Debug, Default)]
 pub(super) struct Crowd {
-    kept: HashSet<u64>,
+    kept: HashSet<u64, Seed>,
     /// Only those are known whose hash ends with so many zeros.
     level: u32,
 }

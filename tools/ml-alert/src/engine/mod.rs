@@ -8,6 +8,7 @@ mod burn;
 mod crowd;
 mod gather;
 mod groups;
+pub mod hash;
 mod seen;
 pub mod state;
 mod told;

@@ -1,6 +1,7 @@
 //! Which rules are about an id, found without asking each: most name their ids one by one.
 
 use super::{Rule, Rules};
+use crate::engine::hash::Seed;
 use glob::Pattern;
 use std::collections::HashMap;
 
@@ -10,9 +11,9 @@ pub struct Index {
     /// Places of the rules in the order in which they are asked: those for whatever else there is last.
     order: Vec<usize>,
     /// Ids that stand in rules as they are; the places in that order.
-    exact: HashMap<String, Vec<usize>>,
+    exact: HashMap<String, Vec<usize>, Seed>,
     patterns: Vec<(Matcher, usize)>,
-    named: HashMap<String, Vec<usize>>,
+    named: HashMap<String, Vec<usize>, Seed>,
 }
 
 /// A pattern; almost all are of the quick sorts.
