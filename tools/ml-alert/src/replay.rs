@@ -1,23 +1,20 @@
 //! A history under rules: what they would have told, what they would have kept back and why, and how two sets of rules differ. Nothing is sent.
 
+mod player;
+
 use crate::cli::{Cli, Replay};
-use crate::engine::state::{Decision, State};
-use crate::engine::{Engine, Place};
+use crate::engine::state::Decision;
 use crate::notification::{Notification, Why};
 use crate::rules::Rules;
 use crate::work::rule_files;
-use jiff::{SignedDuration, Timestamp};
 use ml_common::people::counted;
 use ml_common::reader::{Item as Read, Reader};
-use ml_common::record::{Alert, AlertState, Fate, Record, timestamp};
+use ml_common::record::{Alert, AlertState, Fate, Step, timestamp};
 use ml_common::{Class, Done, OrFail, Result, Stage, Status};
-use std::collections::BTreeMap;
+use player::{Counts, Played, Player};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Arc;
-
-/// In a history, so much time without a record lets what is due go out in between.
-const STEP: SignedDuration = SignedDuration::from_secs(10);
 
 /// Plays a history through rules, and through others to see the difference.
 ///
@@ -25,27 +22,101 @@ const STEP: SignedDuration = SignedDuration::from_secs(10);
 /// Class Config for the rules, Usage when the history cannot be read.
 pub fn replay(cli: &Cli, args: &Replay, stage: &Stage) -> Result<Done> {
     let files = if args.rules.is_empty() { rule_files(cli, stage)? } else { args.rules.clone() };
-    let mut players = vec![Player::under(&files, stage)?];
+    let under = |files: &[PathBuf]| Rules::read(files, &stage.settings).map(Player::under);
+    let mut players = vec![under(&files)?];
     if !args.against.is_empty() {
-        players.push(Player::under(&args.against, stage)?);
+        players.push(under(&args.against)?);
     }
     let mut made = played(players, &args.history, stage)?.into_iter();
     let new = made.next().unwrap_or_default();
     let Some(old) = made.next() else { return Ok(all(stage, &new)) };
-    let (new, old) = (new.made, old.made);
-    let index = |of: &[Notification]| of.iter().map(|told| (name(told), told.clone())).collect::<BTreeMap<_, _>>();
-    let (before, after) = (index(&old), index(&new));
-    for (_, told) in after.iter().filter(|(name, _)| !before.contains_key(*name)) {
-        tell(stage, told, Status::Ok, "only with the new rules");
+    let (more, fewer) = differences(stage, &new, &old);
+    for (rule, [was, is]) in rules(&old, &new) {
+        let summary = format!("{rule}: {} with the old rules; {} with the new", was.said(), is.said());
+        let step = was.step(Step { id: format!("rule.{rule}"), summary, ..Step::default() }, "old_");
+        stage.step(Status::Ok, is.step(step, "new_"));
     }
-    for (_, told) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
-        tell(stage, told, Status::Skipped, "only with the old rules");
+    let (sent, was_sent, kept, was_kept) = (new.made.len(), old.made.len(), new.kept.len(), old.kept.len());
+    let mut summary = format!("{sent} sent and {kept} kept back with the new rules, {was_sent} and {was_kept} with the old; ");
+    summary.push_str(&format!("{} only with the new, {} only with the old", more.told(), fewer.told()));
+    let done = Done::ok(summary).metric("new", sent).metric("old", was_sent).metric("added", more.sent).metric("removed", fewer.sent);
+    let done = done.metric("new_kept_back", kept).metric("old_kept_back", was_kept);
+    Ok(done.metric("added_kept_back", more.kept).metric("removed_kept_back", fewer.kept))
+}
+
+/// How much there is on one side alone.
+#[derive(Default)]
+struct Alone {
+    sent: usize,
+    kept: usize,
+}
+
+impl Alone {
+    fn told(&self) -> String {
+        format!("{} sent and {} kept back", self.sent, self.kept)
     }
-    let (more, fewer) =
-        (after.keys().filter(|name| !before.contains_key(*name)).count(), before.keys().filter(|name| !after.contains_key(*name)).count());
-    let summary =
-        format!("{} with the new rules, {} with the old; {more} only with the new, {fewer} only with the old", new.len(), old.len());
-    Ok(Done::ok(summary).metric("new", new.len()).metric("old", old.len()).metric("added", more).metric("removed", fewer))
+}
+
+/// One line of the comparison.
+enum Line<'a> {
+    Sent(&'a Notification),
+    Kept(&'a Decision),
+}
+
+/// Tells what is on one side alone, in the order of time: what is on the new, what is on the old.
+fn differences(stage: &Stage, new: &Played, old: &Played) -> (Alone, Alone) {
+    let index = |of: &'_ Played| -> BTreeSet<Name> { of.made.iter().map(name).chain(of.kept.iter().map(kept_name)).collect() };
+    let (after, before) = (index(new), index(old));
+    let mut all: Vec<(Name, bool, Line<'_>)> = Vec::new();
+    for (is_new, played, others) in [(true, new, &before), (false, old, &after)] {
+        all.extend(played.made.iter().map(|told| (name(told), is_new, Line::Sent(told))).filter(|(name, ..)| !others.contains(name)));
+        all.extend(played.kept.iter().map(|kept| (kept_name(kept), is_new, Line::Kept(kept))).filter(|(name, ..)| !others.contains(name)));
+    }
+    all.sort_by(|(a, new, _), (b, other, _)| (a, new).cmp(&(b, other)));
+    let (mut more, mut fewer) = (Alone::default(), Alone::default());
+    for (_, is_new, line) in all {
+        let (side, status, word) = if is_new {
+            (&mut more, Status::Ok, "only with the new rules")
+        } else {
+            (&mut fewer, Status::Skipped, "only with the old rules")
+        };
+        match line {
+            Line::Sent(told) => {
+                side.sent += 1;
+                tell(stage, told, status, word);
+            }
+            Line::Kept(decision) => {
+                side.kept += 1;
+                keep(stage, decision, &format!("{word}: "));
+            }
+        }
+    }
+    (more, fewer)
+}
+
+/// The rules that did anything, with what they did under the first and under the second.
+fn rules<'a>(first: &'a Played, second: &'a Played) -> BTreeMap<&'a str, [Counts; 2]> {
+    let mut rules: BTreeMap<&str, [Counts; 2]> = BTreeMap::new();
+    for (rule, counts) in &first.rules {
+        rules.entry(rule).or_default()[0] = *counts;
+    }
+    for (rule, counts) in &second.rules {
+        rules.entry(rule).or_default()[1] = *counts;
+    }
+    rules
+}
+
+impl Counts {
+    fn said(&self) -> String {
+        format!("{} fired, {} resolved, {} told, {} kept back", self.fired, self.resolved, self.told, self.held)
+    }
+
+    fn step(&self, mut step: Step, prefix: &str) -> Step {
+        for (name, count) in [("fired", self.fired), ("resolved", self.resolved), ("told", self.told), ("kept_back", self.held)] {
+            step.metrics.insert(format!("{prefix}{name}"), count.into());
+        }
+        step
+    }
 }
 
 /// Everything, in its order.
@@ -53,11 +124,15 @@ fn all(stage: &Stage, played: &Played) -> Done {
     let mut kept = played.kept.iter().peekable();
     for told in &played.made {
         while let Some(decision) = kept.next_if(|decision| timestamp(decision.at) <= told.at) {
-            keep(stage, decision);
+            keep(stage, decision, "");
         }
         tell(stage, told, Status::Ok, "would be sent");
     }
-    kept.for_each(|decision| keep(stage, decision));
+    kept.for_each(|decision| keep(stage, decision, ""));
+    for (rule, counts) in &played.rules {
+        let summary = format!("{rule}: {}", counts.said());
+        stage.step(Status::Ok, counts.step(Step { id: format!("rule.{rule}"), summary, ..Step::default() }, ""));
+    }
     let (made, back, again) = (played.made.len(), played.kept.len(), played.again);
     let mut summary = format!("{} would have been sent", counted(made, "notification"));
     if back + again > 0 {
@@ -67,15 +142,21 @@ fn all(stage: &Stage, played: &Played) -> Done {
 }
 
 /// Something was alarming and was not told, or not at once.
-fn keep(stage: &Stage, decision: &Decision) {
-    let reason = Some(format!("{} ({})", decision.said, timestamp(decision.at)));
+fn keep(stage: &Stage, decision: &Decision, word: &str) {
+    let reason = Some(format!("{word}{} ({})", decision.said, timestamp(decision.at)));
     let fate = decision.fate.unwrap_or(Fate::Suppressed);
     stage.alert(Status::Skipped, Alert { id: decision.of.clone(), fate, reason, ..Alert::default() });
 }
 
-/// What makes two notifications of two histories the same.
-fn name(told: &Notification) -> (String, String, String) {
+/// What makes two notifications of two histories the same, or two things that were kept back: when, of what, and how.
+type Name = (String, String, String);
+
+fn name(told: &Notification) -> Name {
     (told.at.clone(), told.sink.clone(), format!("{:?} {}", told.why, told.title))
+}
+
+fn kept_name(decision: &Decision) -> Name {
+    (timestamp(decision.at), decision.of.clone(), decision.said.clone())
 }
 
 fn tell(stage: &Stage, told: &Notification, status: Status, reason: &str) {
@@ -110,74 +191,4 @@ fn played(mut players: Vec<Player>, history: &[PathBuf], stage: &Stage) -> Resul
         play(Box::new(File::open(path).or_fail(Class::Usage, || format!("cannot read {}", path.display()))?))?;
     }
     Ok(players.into_iter().map(Player::end).collect())
-}
-
-/// What a history led to.
-#[derive(Default)]
-struct Played {
-    made: Vec<Notification>,
-    /// What was not told, or not at once.
-    kept: Vec<Decision>,
-    /// Observations of what fired already.
-    again: usize,
-}
-
-/// Plays a history as it went: runs end, and time goes by between records.
-struct Player {
-    engine: Engine,
-    played: Played,
-    /// What was decided last of each alert: to be kept back for the same reason is no news.
-    known: BTreeMap<String, String>,
-    run: String,
-    /// When it was last seen what is due.
-    seen: Option<Timestamp>,
-}
-
-impl Player {
-    fn under(rules: &[PathBuf], stage: &Stage) -> Result<Player> {
-        let engine = Engine::new(Arc::new(Rules::read(rules, &stage.settings)?), State::default());
-        Ok(Player { engine, played: Played::default(), known: BTreeMap::new(), run: String::new(), seen: None })
-    }
-
-    fn end(mut self) -> Played {
-        self.pass(self.engine.state.now, true);
-        self.played.again = usize::try_from(self.engine.again).unwrap_or(usize::MAX);
-        self.played
-    }
-
-    fn play(&mut self, record: &Record) {
-        let Ok(at) = record.head.ts.parse::<Timestamp>() else { return };
-        let before = self.engine.state.now;
-        let ended = before.is_some() && self.run != record.head.run;
-        if ended || self.seen.is_some_and(|seen| at.duration_since(seen).abs() >= STEP) {
-            self.pass(before, ended);
-            // A run that begins is not judged by its first record.
-            self.seen = Some(if ended { at } else { self.seen.unwrap_or(at) });
-        }
-        if self.run != record.head.run {
-            self.run.clone_from(&record.head.run);
-        }
-        self.seen.get_or_insert(at);
-        self.engine.record(record);
-        self.decisions();
-    }
-
-    /// Takes the decisions, of which the engine keeps but the last.
-    fn decisions(&mut self) {
-        for decision in self.engine.state.log.drain(..) {
-            let before = self.known.insert(decision.of.clone(), decision.said.clone());
-            if decision.fate.is_some() && before.is_none_or(|before| before != decision.said) {
-                self.played.kept.push(decision);
-            }
-        }
-    }
-
-    fn pass(&mut self, now: Option<Timestamp>, last: bool) {
-        let Some(now) = now else { return };
-        self.engine.tick(now);
-        self.played.made.extend(self.engine.due(now, last, &Place::default()));
-        self.decisions();
-        self.engine.state.outbox.clear();
-        self.seen = Some(now);
-    }
 }

@@ -119,9 +119,14 @@ fn a_history_is_replayed_under_other_rules_and_touches_nothing() {
     assert_eq!(
         told,
         [
-            ("lab: 1 resolved: pool", "only with the new rules (resolved, 2025-01-08T03:00:00.000Z)"),
             ("lab: 1 resolved: pool", "only with the old rules (resolved, 2025-01-08T02:30:00.000Z)"),
+            ("lab: 1 resolved: pool", "only with the new rules (resolved, 2025-01-08T03:00:00.000Z)"),
         ]
+    );
+    let rule = output.record("step", "rule.bad");
+    assert_eq!(
+        rule["summary"],
+        "bad: 1 fired, 1 resolved, 1 told, 0 kept back with the old rules; 1 fired, 1 resolved, 1 told, 0 kept back with the new"
     );
     assert_eq!((output.end()["metrics"]["added"].as_u64(), hook.requests().len(), desk.state().exists()), (Some(1), 0, false));
 }
@@ -268,6 +273,84 @@ fn a_replay_says_what_was_kept_back_and_why() {
     assert_eq!((end["metrics"]["kept_back"].as_u64(), end["metrics"]["deduplicated"].as_u64()), (Some(3), Some(2)), "{end}");
     let records = |output: &ml_tests::Output| output.kind("alert").map(|alert| alert["reason"].clone()).collect::<Vec<_>>();
     assert_eq!(records(&output), records(&replayed()), "the same history gives the same");
+}
+
+#[test]
+fn two_sets_of_rules_differ_in_what_they_keep_back_and_why() {
+    let common = "[alerts]\ngroup_wait = \"1m\"\n[[rule]]\nname = \"down\"\nid = \"db.ping\"\n";
+    let old = format!("{common}[[rule]]\nname = \"slow\"\nid = \"db.size\"\n");
+    let quiet = "[[quiet]]\nzone = \"UTC\"\nfrom = \"04:00\"\nto = \"05:00\"\n";
+    let new = format!("{common}[[rule]]\nname = \"slow\"\nid = \"db.size\"\ninhibited_by = \"down\"\n{quiet}");
+    let desk = Desk::new("http://127.0.0.1:9/in", &old);
+    let other = Desk::new("http://127.0.0.1:9/in", &new);
+    let mut history: Vec<Value> = [
+        (0, [("db.ping", "crit", 0.0), ("db.size", "warn", 1.0)]),
+        (5, [("db.ping", "ok", 1.0), ("db.size", "ok", 1.0)]),
+        (130, [("db.ping", "ok", 1.0), ("db.size", "warn", 1.0)]),
+        (200, [("db.ping", "ok", 1.0), ("db.size", "ok", 1.0)]),
+    ]
+    .iter()
+    .flat_map(|(minute, checks)| run(*minute, checks))
+    .collect();
+    // A watch in which something lasts half a minute, and then more than one.
+    let watch = |second: u32, status: &str| {
+        let mut check = record(
+            &format!("2025-01-08T09:{:02}:{:02}.000Z", second / 60, second % 60),
+            status,
+            "check",
+            json!({"id": "db.ping", "summary": "s"}),
+        );
+        check["run"] = json!("watch");
+        check
+    };
+    history.extend(
+        [(0, "crit"), (15, "crit"), (30, "ok"), (60, "crit"), (90, "crit"), (125, "crit"), (140, "crit"), (160, "ok")]
+            .map(|(s, how)| watch(s, how)),
+    );
+    let against = |rules: &Desk, old: &Desk| {
+        tool(&rules.file(), &rules.state(), &["replay", "--against", old.file().to_str().unwrap()])
+            .stdin_records(&history)
+            .run()
+            .expect_code(0)
+    };
+    let output = against(&other, &desk);
+    let told: Vec<String> = output
+        .kind("alert")
+        .map(|alert| {
+            let what = ["summary", "id"].iter().find_map(|key| alert[*key].as_str().filter(|text| !text.is_empty())).unwrap();
+            format!("{} {what}: {}", alert["fate"].as_str().unwrap(), alert["reason"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "suppressed lab: 1 critical, 1 low: db.ping, db.size: only with the old rules (firing, 2025-01-08T02:00:00.000Z)",
+            "suppressed lab: 1 critical: db.ping: only with the new rules (firing, 2025-01-08T02:00:00.000Z)",
+            "suppressed slow lab db.size: only with the new rules: not told while down fires (2025-01-08T02:00:00.000Z)",
+            "suppressed lab: 1 resolved: db.ping: only with the new rules (resolved, 2025-01-08T02:05:00.000Z)",
+            "suppressed lab: 2 resolved: db.ping, db.size: only with the old rules (resolved, 2025-01-08T02:05:00.000Z)",
+            "suppressed lab: 1 low: db.size: only with the old rules (firing, 2025-01-08T04:10:00.000Z)",
+            "held slow lab db.size: only with the new rules: waits for the end of the quiet hours (2025-01-08T04:10:00.000Z)",
+            "suppressed lab: 1 resolved: db.size: only with the old rules (resolved, 2025-01-08T05:20:00.000Z)",
+        ]
+    );
+    let rule = output.record("step", "rule.slow");
+    let counts =
+        |side: &str| ["fired", "resolved", "told", "kept_back"].map(|what| rule["metrics"][format!("{side}_{what}")].as_u64().unwrap());
+    assert_eq!((counts("old"), counts("new")), ([2, 2, 2, 0], [2, 2, 0, 2]));
+    assert_eq!(output.end()["metrics"]["added_kept_back"].as_u64(), Some(2), "{}", output.end());
+    // What waits for its group is kept back, too, under both.
+    let alone = tool(&desk.file(), &desk.state(), &["replay"]).stdin_records(&history).run().expect_code(0);
+    let kept: Vec<&str> =
+        alone.kind("alert").filter(|alert| alert["id"] == "down lab db.ping").map(|alert| alert["reason"].as_str().unwrap()).collect();
+    assert_eq!(
+        kept,
+        [
+            "was over before anybody was told (2025-01-08T09:00:30.000Z)",
+            "waited for its group until 2025-01-08T09:02:05.000Z (2025-01-08T09:01:00.000Z)",
+        ]
+    );
+    assert_eq!(against(&desk, &desk).kind("alert").count(), 0, "the same rules do not differ");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What time alone brings about: something was not heard of for too long, what was kept firing is over, a rule is gone.
 
-use super::state::{self, Alert, MAX_ABSENCES};
+use super::state::{self, Alert, MAX_ABSENCES, Turn};
 use super::{Engine, Seen, length};
 use crate::notification::Severity;
 use crate::rules::Rule;
@@ -12,7 +12,7 @@ use std::time::Duration;
 const EVERY: &str = "*";
 
 /// What becomes of an alert.
-enum Turn {
+enum Change {
     /// It was heard of after now: a clock that went back.
     Heard,
     /// It was not heard of for so long.
@@ -23,18 +23,18 @@ enum Turn {
     Orphaned,
 }
 
-fn turn(alert: &Alert, rule: Option<&Rule>, now: Timestamp) -> Option<Turn> {
-    let Some(rule) = rule.filter(|rule| alert.is_still(rule)) else { return Some(Turn::Orphaned) };
+fn change(alert: &Alert, rule: Option<&Rule>, now: Timestamp) -> Option<Change> {
+    let Some(rule) = rule.filter(|rule| alert.is_still(rule)) else { return Some(Change::Orphaned) };
     if let Some(limit) = rule.absent_for {
         let since = alert.heard.map_or(SignedDuration::ZERO, |heard| now.duration_since(heard));
         return match since {
             _ if alert.firing.is_some() => None,
-            since if since < SignedDuration::ZERO => Some(Turn::Heard),
-            since => (since >= length(limit)).then_some(Turn::Absent(limit, since)),
+            since if since < SignedDuration::ZERO => Some(Change::Heard),
+            since => (since >= length(limit)).then_some(Change::Absent(limit, since)),
         };
     }
     let is_over = !rule.keep_firing_for.is_zero() && alert.pending.is_none() && alert.firing.is_some() && alert.kept(rule, now).is_none();
-    is_over.then_some(Turn::Over)
+    is_over.then_some(Change::Over)
 }
 
 impl Alert {
@@ -47,31 +47,32 @@ impl Alert {
     }
 
     /// Says what was decided.
-    fn turns(&mut self, turn: Turn, rule: Option<&Rule>, now: Timestamp) -> Option<String> {
-        match turn {
-            Turn::Heard => {
+    fn changes(&mut self, change: Change, rule: Option<&Rule>, now: Timestamp) -> Option<(Turn, String)> {
+        match change {
+            Change::Heard => {
                 self.heard = Some(now);
                 None
             }
-            Turn::Absent(limit, since) => {
+            Change::Absent(limit, since) => {
                 (self.firing, self.resolved) = (Some(now), None);
                 self.severity = Some(rule.and_then(|rule| rule.severity).unwrap_or(Severity::High));
                 let said = rule.and_then(|rule| rule.summary.clone());
                 self.summary = said.unwrap_or_else(|| format!("nothing was heard of {} for {}", self.id, told(since)));
                 self.hint = rule.and_then(|rule| rule.hint.clone());
                 self.threshold = Some(format!("within {}", humantime::format_duration(limit)));
-                Some(format!("fires: {}", self.summary))
+                Some((Turn::Fired, format!("fires: {}", self.summary)))
             }
-            Turn::Over => {
+            Change::Over => {
                 self.end(now);
-                Some("is over".to_owned())
+                Some((Turn::Ended, "is over".to_owned()))
             }
-            Turn::Orphaned => {
+            Change::Orphaned => {
                 let was = (self.pending.take().is_some(), std::mem::take(&mut self.absence));
-                if self.firing.is_some() {
+                let turn = if self.firing.is_some() { Turn::Ended } else { Turn::Other };
+                if turn == Turn::Ended {
                     self.end(now);
                 }
-                (was != (false, false)).then(|| "its rule is gone".to_owned())
+                (was != (false, false)).then(|| (turn, "its rule is gone".to_owned()))
             }
         }
     }
@@ -98,7 +99,7 @@ impl Engine {
             fired
         });
         if ended {
-            self.state.decided(seen.at, name, "was heard of again");
+            self.state.decided(seen.at, name, "was heard of again", Turn::Ended);
         }
     }
 
@@ -122,7 +123,7 @@ impl Engine {
         let more = self.overlooked.count(name);
         let overlooked = state::name(&rule.name, EVERY, &rule.subject);
         if !self.state.alerts.contains_key(&overlooked) {
-            self.state.decided(seen.at, &overlooked, format!("fires: there is no room to wait for {name}"));
+            self.state.decided(seen.at, &overlooked, format!("fires: there is no room to wait for {name}"), Turn::Fired);
         }
         self.state.alerts.with(&overlooked, |alert| {
             alert.belongs(rule, seen);
@@ -148,21 +149,21 @@ impl Engine {
                 self.state.alerts.with(&name, |alert| alert.heard = Some(now));
             }
         }
-        let mut changes: Vec<(String, Turn)> = Vec::new();
+        let mut changes: Vec<(String, Change)> = Vec::new();
         for (name, alert) in self.state.alerts.busy() {
             let rule = self.index.rule(&rules, &alert.rule, &alert.system);
-            changes.extend(turn(alert, rule, now).map(|turn| (name.clone(), turn)));
+            changes.extend(change(alert, rule, now).map(|change| (name.clone(), change)));
         }
         changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        for (name, turn) in changes {
+        for (name, change) in changes {
             let (said, gone) = self.state.alerts.with(&name, |alert| {
                 let (rule, absence) = (self.index.rule(&rules, &alert.rule, &alert.system), alert.absence);
-                let said = alert.turns(turn, rule, now);
+                let said = alert.changes(change, rule, now);
                 self.absences -= usize::from(absence && !alert.absence);
                 (said, alert.is_idle())
             });
-            if let Some(said) = said {
-                self.state.decided(now, &name, said);
+            if let Some((turn, said)) = said {
+                self.state.decided(now, &name, said, turn);
             }
             if gone {
                 self.state.alerts.remove(&name);

@@ -111,7 +111,7 @@ pub(super) fn gather(rules: &Rules, index: &Index, state: &mut State, now: Times
     for (name, reason) in changed {
         state.alerts.with(&name, |alert| alert.kept_back = reason.as_ref().map(|(said, _)| said.clone()));
         if let Some((said, fate)) = reason {
-            state.kept_back(now, &name, said, Some(fate));
+            state.kept_back(now, &name, said, fate);
         }
     }
     groups

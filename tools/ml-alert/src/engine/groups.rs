@@ -1,7 +1,7 @@
 //! What is told together, when, and to whom.
 
 use super::gather::{Members, gather, sink_of};
-use super::state::{Entry, Group, State};
+use super::state::{Entry, Group, State, Turn};
 use super::told::{Told, notifications, word};
 use super::{Place, length};
 use crate::notification::{Notification, Severity, Why};
@@ -26,7 +26,7 @@ pub(super) fn due(rules: &Rules, index: &Index, state: &mut State, now: Timestam
             let sink = if members.sink.is_empty() { sink_of(key) } else { &members.sink };
             let told = Told { rules, index, key, sink, news: &news, now, place };
             for notification in notifications(&told, state, &group) {
-                state.decided(now, key, format!("{} to {sink}: {}", word(news.why), notification.title));
+                state.decided(now, key, format!("{} to {sink}: {}", word(news.why), notification.title), Turn::Other);
                 state.outbox.push(Entry {
                     notification: notification.clone(),
                     attempts: 0,

@@ -24,7 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 use ml_common::Status;
 use ml_common::record::{Fate, Record};
 use ml_watch::expr::{Expr, NoHistory, Value};
-use state::{Alert, MAX_ALERTS};
+use state::{Alert, MAX_ALERTS, Turn};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,18 +113,20 @@ impl Engine {
             alert.take(rule, seen, alarming);
             let after = (alert.pending.is_some(), alert.firing.is_some());
             let said = match (before, after) {
-                ((_, false), (_, true)) => Some(format!("fires: {}", alert.summary)),
-                ((false, _), (true, false)) => Some(format!("alarming, and has to be so {}", condition(rule))),
-                ((_, true), (_, false)) => Some("is over".to_owned()),
-                ((true, false), (false, false)) => Some("was over before it fired".to_owned()),
+                ((_, false), (_, true)) => Some((Turn::Fired, format!("fires: {}", alert.summary))),
+                ((false, _), (true, false)) => Some((Turn::Other, format!("alarming, and has to be so {}", condition(rule)))),
+                ((_, true), (_, false)) => Some((Turn::Ended, "is over".to_owned())),
                 _ => None,
             };
             (before, after, alert.is_idle() && !rule.remembers(), said)
         });
         self.again += u64::from(before.1 && after == (true, true));
-        let fate = (before.0 && !before.1 && !after.0 && !after.1).then_some(Fate::Suppressed);
-        if let Some(said) = said {
-            self.state.kept_back(seen.at, name, said, fate);
+        match said {
+            Some((turn, said)) => self.state.decided(seen.at, name, said, turn),
+            None if before == (true, false) && after == (false, false) => {
+                self.state.kept_back(seen.at, name, "was over before it fired", Fate::Suppressed);
+            }
+            None => {}
         }
         if forget {
             self.state.alerts.remove(name);

@@ -168,20 +168,46 @@ pub struct Decision {
     /// Something was not told now, or not at all.
     #[serde(default)]
     pub fate: Option<Fate>,
+    /// What it was for the alert.
+    #[serde(default, skip_serializing_if = "Turn::is_other")]
+    pub turn: Turn,
+}
+
+/// What a decision was for its alert.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Turn {
+    /// It fires from now on.
+    Fired,
+    /// It is over.
+    Ended,
+    /// Something else.
+    #[default]
+    Other,
+}
+
+impl Turn {
+    fn is_other(&self) -> bool {
+        *self == Turn::Other
+    }
 }
 
 impl State {
     /// Remembers a decision.
-    pub fn decided(&mut self, at: Timestamp, of: &str, said: impl Into<String>) {
-        self.kept_back(at, of, said, None);
+    pub fn decided(&mut self, at: Timestamp, of: &str, said: impl Into<String>, turn: Turn) {
+        self.log(Decision { at, of: of.to_owned(), said: said.into(), fate: None, turn });
     }
 
-    /// Remembers that something is not told, if there is a fate.
-    pub fn kept_back(&mut self, at: Timestamp, of: &str, said: impl Into<String>, fate: Option<Fate>) {
+    /// Remembers that something is not told.
+    pub fn kept_back(&mut self, at: Timestamp, of: &str, said: impl Into<String>, fate: Fate) {
+        self.log(Decision { at, of: of.to_owned(), said: said.into(), fate: Some(fate), turn: Turn::Other });
+    }
+
+    fn log(&mut self, decision: Decision) {
         if self.log.len() >= MAX_LOG {
             self.log.pop_front();
         }
-        self.log.push_back(Decision { at, of: of.to_owned(), said: said.into(), fate });
+        self.log.push_back(decision);
     }
 
     /// The silence that keeps an alert from being told.

@@ -1,0 +1,158 @@
+//! One set of rules and a history, played as it went: runs end, and time goes by between records.
+
+use crate::engine::state::{Decision, State, Turn};
+use crate::engine::{Engine, Place};
+use crate::notification::Notification;
+use crate::rules::Rules;
+use jiff::{SignedDuration, Timestamp};
+use ml_common::record::{Fate, Record, timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// In a history, so much time without a record lets what is due go out in between.
+const STEP: SignedDuration = SignedDuration::from_secs(10);
+
+/// What a history led to.
+#[derive(Default)]
+pub(super) struct Played {
+    pub(super) made: Vec<Notification>,
+    /// What was not told, or not at once.
+    pub(super) kept: Vec<Decision>,
+    /// Observations of what fired already.
+    pub(super) again: usize,
+    /// By rule.
+    pub(super) rules: BTreeMap<String, Counts>,
+}
+
+/// What became of the alerts of one rule.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(super) struct Counts {
+    pub(super) fired: usize,
+    pub(super) resolved: usize,
+    /// Alerts that somebody was told of.
+    pub(super) told: usize,
+    /// How often something was kept back.
+    pub(super) held: usize,
+}
+
+/// What nobody was told yet.
+struct Untold {
+    since: Timestamp,
+    /// Others were told, or could have been.
+    passed: bool,
+    /// There is a reason that was told.
+    held: bool,
+}
+
+/// Plays a history.
+pub(super) struct Player {
+    engine: Engine,
+    names: Vec<String>,
+    played: Played,
+    /// What was decided last of each alert: to be kept back for the same reason is no news.
+    known: BTreeMap<String, String>,
+    /// What fires and nobody was told yet.
+    untold: BTreeMap<String, Untold>,
+    run: String,
+    /// When it was last seen what is due.
+    seen: Option<Timestamp>,
+}
+
+impl Player {
+    pub(super) fn under(rules: Rules) -> Player {
+        let mut names: Vec<String> = rules.rules.iter().map(|rule| rule.name.clone()).collect();
+        // Alerts begin with the name of their rule, and one name may begin with another.
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        let engine = Engine::new(Arc::new(rules), State::default());
+        let (known, untold) = (BTreeMap::new(), BTreeMap::new());
+        Player { engine, names, played: Played::default(), known, untold, run: String::new(), seen: None }
+    }
+
+    pub(super) fn end(mut self) -> Played {
+        self.pass(self.engine.state.now, true);
+        self.played.again = usize::try_from(self.engine.again).unwrap_or(usize::MAX);
+        self.played
+    }
+
+    pub(super) fn play(&mut self, record: &Record) {
+        let Ok(at) = record.head.ts.parse::<Timestamp>() else { return };
+        let before = self.engine.state.now;
+        let ended = before.is_some() && self.run != record.head.run;
+        if ended || self.seen.is_some_and(|seen| at.duration_since(seen).abs() >= STEP) {
+            self.pass(before, ended);
+            // A run that begins is not judged by its first record.
+            self.seen = Some(if ended { at } else { self.seen.unwrap_or(at) });
+        }
+        if self.run != record.head.run {
+            self.run.clone_from(&record.head.run);
+        }
+        self.seen.get_or_insert(at);
+        self.engine.record(record);
+        self.decisions();
+    }
+
+    fn counts(&mut self, alert: &str) -> &mut Counts {
+        let name = self.names.iter().find(|name| alert.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with(' ')));
+        self.played.rules.entry(name.cloned().unwrap_or_default()).or_default()
+    }
+
+    /// Takes the decisions, of which the engine keeps but the last.
+    fn decisions(&mut self) {
+        for decision in std::mem::take(&mut self.engine.state.log) {
+            match decision.turn {
+                Turn::Fired => {
+                    self.counts(&decision.of).fired += 1;
+                    self.untold.insert(decision.of.clone(), Untold { since: decision.at, passed: false, held: false });
+                }
+                Turn::Ended => {
+                    self.counts(&decision.of).resolved += 1;
+                    if self.untold.remove(&decision.of).is_some_and(|untold| !untold.held) {
+                        self.keep(decision.at, decision.of.clone(), "was over before anybody was told".to_owned(), Fate::Suppressed);
+                    }
+                }
+                Turn::Other => {}
+            }
+            if let Some(untold) = self.untold.get_mut(&decision.of) {
+                untold.held |= decision.fate.is_some();
+            }
+            let before = self.known.insert(decision.of.clone(), decision.said.clone());
+            if decision.fate.is_some() && before.is_none_or(|before| before != decision.said) {
+                self.counts(&decision.of).held += 1;
+                self.played.kept.push(decision);
+            }
+        }
+    }
+
+    fn keep(&mut self, at: Timestamp, of: String, said: String, fate: Fate) {
+        self.counts(&of).held += 1;
+        self.played.kept.push(Decision { at, of, said, fate: Some(fate), turn: Turn::Other });
+    }
+
+    fn pass(&mut self, now: Option<Timestamp>, last: bool) {
+        let Some(now) = now else { return };
+        self.engine.tick(now);
+        self.decisions();
+        let made = self.engine.due(now, last, &Place::default());
+        self.decisions();
+        self.played.made.extend(made);
+        self.engine.state.outbox.clear();
+        self.untold(now);
+        self.seen = Some(now);
+    }
+
+    /// Who was told of what fires, and what waits for its group.
+    fn untold(&mut self, now: Timestamp) {
+        let state = &self.engine.state;
+        let told = |name: &str| state.alerts.get(name).is_some_and(|alert| alert.told.is_some());
+        let done: BTreeSet<String> = self.untold.keys().filter(|name| told(name)).cloned().collect();
+        for untold in self.untold.iter_mut().filter(|(name, _)| !done.contains(*name)).map(|(_, untold)| untold) {
+            untold.passed = true;
+        }
+        for name in done {
+            self.counts(&name).told += 1;
+            if let Some(Untold { since, passed: true, held: false }) = self.untold.remove(&name) {
+                self.keep(since, name, format!("waited for its group until {}", timestamp(now)), Fate::Held);
+            }
+        }
+    }
+}
