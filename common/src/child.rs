@@ -130,7 +130,8 @@ fn run_whole<T>(
     let _ = clock.join();
     cancel.check()?;
     if late.load(Ordering::Relaxed) {
-        let limit = humantime::format_duration(deadline.unwrap_or_default());
+        let millis = u64::try_from(deadline.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
+        let limit = humantime::format_duration(Duration::from_millis(millis));
         return Err(Failure::new(Class::General, format!("{name} was ended after {limit}")).hint("look why it hangs, or allow more time"));
     }
     let (consumed, _) = consumed?;

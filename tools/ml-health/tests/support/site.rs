@@ -48,8 +48,20 @@ pub fn file_probe(metrics: &str) -> String {
     format!("[probe.m]\nkind = \"json\"\nfile = \"m.json\"\nmetrics = {{ {metrics} }}\n")
 }
 
+fn file_of(profile: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../../config/profiles/{profile}.toml"))
+}
+
 /// ml-health with one of the profiles that are shipped, its state in a folder of the test's.
 pub fn shipped(profile: &str, state: &std::path::Path) -> Tool {
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../config/profiles/{profile}.toml"));
+    Tool::new("ml-health").arg("--profile").arg(file_of(profile)).env("STATE_DIR", state)
+}
+
+/// The same with one thing in it changed, such as a port.
+pub fn changed(profile: &str, from: &str, to: &str, state: &std::path::Path) -> Tool {
+    let text = std::fs::read_to_string(file_of(profile)).unwrap();
+    assert_eq!(text.matches(from).count(), 1, "{from} stands once in {profile}");
+    let file = state.join(format!("{profile}.toml"));
+    std::fs::write(&file, text.replace(from, to)).unwrap();
     Tool::new("ml-health").arg("--profile").arg(file).env("STATE_DIR", state)
 }
