@@ -101,6 +101,7 @@ if [ "$for_tests" = yes ]; then
     have age || missing+=(age)
     have logrotate || [ -x /usr/sbin/logrotate ] || missing+=(logrotate)
     have faketime || missing+=(faketime)
+    have cron || [ -x /usr/sbin/cron ] || missing+=(cron)
 fi
 need_rust=no
 find_rust >/dev/null || need_rust=yes

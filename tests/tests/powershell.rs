@@ -37,6 +37,22 @@ fn the_grammar_accepts_every_script() {
 }
 
 #[test]
+fn the_grammar_accepts_what_the_manuals_have_people_paste() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for block in text.split("```powershell\n").skip(1) {
+            let block = block.split("\n```").next().unwrap_or_default();
+            assert_eq!(fault(block), None, "{}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 0, "there are none");
+}
+
+#[test]
 fn the_grammar_would_see_a_slip() {
     for broken in ["if ($a { 1 }", "function f( { }", "$a = @{ b = 1", "foreach ($a in $b { }"] {
         assert!(fault(broken).is_some(), "{broken}");

@@ -5,6 +5,8 @@
 
 mod angles;
 mod causal_gym;
+mod cron;
+mod crontabs;
 mod logos_pxl;
 mod mathledger;
 mod pasted;

@@ -176,10 +176,10 @@ impl std::fmt::Display for Pasted {
     }
 }
 
-fn all_of(profile: &'static str) {
+/// The system of a profile with what its manual takes for given: an archive that was pushed, a backup that was proven, records of a day.
+pub fn ready(profile: &'static str) -> Place {
     let place = place(profile);
     place.system.settle();
-    // What the manual takes for given: an archive that was pushed, a backup that was proven, records of a day.
     let mut before = vec!["ml-archive | ml-push", "mkdir -p logs; ml-health | tee logs/first.jsonl"];
     if is_about_a_database(profile) {
         before.push("ml-backup && ml-restore --scratch latest");
@@ -188,6 +188,11 @@ fn all_of(profile: &'static str) {
         let done = paste(&place, line);
         assert_eq!(done.code, 0, "{done}");
     }
+    place
+}
+
+fn all_of(profile: &'static str) {
+    let place = ready(profile);
     let commands = commands(&format!("{profile}.md"));
     assert!(commands.len() > 10, "{commands:?}");
     let told = place.system.told().len();
