@@ -176,3 +176,31 @@ fn with_somewhere_to_push_to_a_night_takes_backup_and_archive_there() {
     let left = night().arg("--skip-push").arg("--skip-backup").run();
     assert_eq!(left.code, 64, "nothing is left to do: {}", left.stderr);
 }
+
+#[test]
+fn with_rules_a_night_rotates_logs_and_cleans_up() {
+    let site = Site::with_ledger("rotated");
+    let base = site.config().parent().unwrap().parent().unwrap().to_owned();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/rotate.toml");
+    std::fs::copy(shipped, base.join("config/rotate.toml")).unwrap();
+    let old = base.join("logs/nightly-20200101-020000");
+    std::fs::create_dir_all(&old).unwrap();
+    std::fs::write(base.join("logs/health.jsonl"), vec![b'\n'; 101 << 20]).unwrap();
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(100 * 86_400);
+    for name in ["stream.jsonl", "ml-health.log"] {
+        let file = std::fs::File::create(old.join(name)).unwrap();
+        file.set_times(std::fs::FileTimes::new().set_modified(long_ago)).unwrap();
+    }
+    let flags = ["--skip-health-check", "--skip-derivation", "--skip-snapshot", "--skip-backup"];
+    let night = || site.wrapper().args(flags).env("ROTATE_RULES", "config/rotate.toml").env("VACUUM_ANALYZE", "false");
+    let dry = night().arg("--dry-run").run();
+    assert!(dry.code == 0 && old.join("stream.jsonl").exists(), "{}\n{}", dry.stdout, dry.stderr);
+    let done = night().run();
+    assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
+    assert!(!old.exists() && !base.join("logs/health.jsonl").exists(), "{}", done.stdout);
+    let logs: Vec<String> =
+        std::fs::read_dir(base.join("logs")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(logs.iter().any(|name| name.starts_with("health.jsonl-") && name.ends_with(".gz")), "{logs:?}");
+    let left = night().arg("--skip-maintenance").run();
+    assert_eq!(left.code, 64, "nothing is left to do: {}", left.stderr);
+}

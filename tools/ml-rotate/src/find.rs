@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+/// Endings of what is no log, whatever pattern it fits: compressed, or not finished.
+const ENDINGS: [&str; 4] = [".gz", ".zst", ".partial", crate::copy::STAGED];
+
 /// The logs of a table, without rotated ones; each once, in order.
 ///
 /// # Errors
@@ -25,7 +28,7 @@ pub fn logs(rule: &Rotate, job: &Job<'_>) -> Result<Vec<PathBuf>> {
         for path in paths {
             let path = path.map_err(|error| files::storage(error.error(), error.path(), "cannot look into"))?;
             let name = path.file_name().and_then(|name| name.to_str());
-            let rotated = name.is_none_or(|name| any.read(name).is_some() || name.ends_with(".gz") || name.ends_with(".zst"));
+            let rotated = name.is_none_or(|name| any.read(name).is_some() || ENDINGS.iter().any(|ending| name.ends_with(ending)));
             if rotated && !literal || !seen.insert(path.clone()) {
                 continue;
             }

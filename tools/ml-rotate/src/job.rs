@@ -51,10 +51,11 @@ pub fn add(cell: &Cell<u64>) {
     cell.set(cell.get() + 1);
 }
 
-/// A step about a file.
+/// A step about a file; its id has the path, and people read the name.
 pub fn step(what: &str, path: &Path, reason: impl Into<String>) -> Step {
-    let (path, reason) = (path.display().to_string(), reason.into());
-    Step { id: format!("{what}.{path}"), summary: format!("{path}: {reason}"), reason: Some(reason), ..Step::default() }
+    let reason = reason.into();
+    let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
+    Step { id: format!("{what}.{}", path.display()), summary: format!("{name}: {reason}"), reason: Some(reason), ..Step::default() }
 }
 
 impl Job<'_> {

@@ -159,11 +159,12 @@ mod tests {
                     assert_eq!(reader.read(&name), Some(Read { at, plain: long.to_owned(), packed, log: log.to_owned() }), "{name}");
                 }
                 assert!(reader.read(short).is_some());
-                for other in
-                    [log.to_owned(), format!("{long}.bak"), format!(".{long}.partial"), "app.log-20251308".into(), "-20250108".into()]
-                {
+                for other in [log.to_owned(), "app.log-20251308".into(), "-20250108".into()] {
                     assert_eq!(reader.read(&other), None, "{other}");
                 }
+            }
+            for other in [format!("{long}.bak"), format!(".{long}.partial"), format!("x{long}")] {
+                assert_eq!(pattern.of(log).unwrap().read(&other), None, "{other}");
             }
             assert_eq!(pattern.of("other.log").unwrap().read(long), None);
         }

@@ -48,7 +48,7 @@ pub fn due(rule: &Rotate, log: Log, newest: Option<Timestamp>, now: Timestamp, f
     }
     let Some(every) = rule.every else {
         let small = rule.size.map(|size| format!("{} are less than {}", human_bytes(log.bytes), human_bytes(size)));
-        return small.map_or_else(|| Ok("with each run".into()), Err);
+        return small.map_or_else(|| Ok("each run".into()), Err);
     };
     match newest.or(log.born) {
         Some(last) if !is_over(every, last, now) => Err(format!("{} since {last}", told(every))),

@@ -85,7 +85,7 @@ fn one(rule: &Rotate, log: &Path, job: &Job<'_>) -> Result<Option<Kept>> {
     let target = if copied { home.join(&plain) } else { beside.join(&plain) };
     let kept = Kept { at, plain, paths: vec![target.clone()], bytes: meta.len() };
     let mut step = Step { path: Some(target.display().to_string()), bytes: Some(meta.len()), ..step("rotate", log, &why) };
-    step.summary = format!("{} is {}: {why}", log.display(), kept.plain);
+    step.summary = format!("{name} becomes {}: {why}", kept.plain);
     if !job.dry {
         if let How::CopyTruncate(leave) = &rule.how {
             make_home(&home, beside)?;
