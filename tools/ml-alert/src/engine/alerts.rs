@@ -12,10 +12,10 @@ use std::fmt;
 /// Alerts by name.
 #[derive(Clone)]
 pub struct Alerts {
-    /// Alarming, firing, over without everybody knowing it, or waited for.
-    busy: HashMap<String, Alert, Seed>,
+    /// Alarming, firing, over without everybody knowing it, or waited for. Boxed: the table is half empty.
+    busy: HashMap<String, Box<Alert>, Seed>,
     /// Well.
-    idle: LruCache<String, Alert, Seed>,
+    idle: LruCache<String, Box<Alert>, Seed>,
 }
 
 impl Default for Alerts {
@@ -32,7 +32,7 @@ impl Alerts {
 
     /// The one of that name.
     pub fn get(&self, name: &str) -> Option<&Alert> {
-        self.busy.get(name).or_else(|| self.idle.peek(name))
+        self.busy.get(name).or_else(|| self.idle.peek(name)).map(Box::as_ref)
     }
 
     /// Whether there is one of that name.
@@ -42,19 +42,20 @@ impl Alerts {
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&String, &Alert)> {
-        let mut all: Vec<_> = self.busy.iter().chain(self.idle.iter()).collect();
+        let mut all: Vec<(&String, &Alert)> =
+            self.busy.iter().chain(self.idle.iter()).map(|(name, alert)| (name, alert.as_ref())).collect();
         all.sort_unstable_by_key(|(name, _)| *name);
         all.into_iter()
     }
 
     /// All of them, in no order.
     pub fn values(&self) -> impl Iterator<Item = &Alert> {
-        self.busy.values().chain(self.idle.iter().map(|(_, alert)| alert))
+        self.busy.values().chain(self.idle.iter().map(|(_, alert)| alert)).map(Box::as_ref)
     }
 
     /// Those that are not simply well, in no order.
     pub fn busy(&self) -> impl Iterator<Item = (&String, &Alert)> {
-        self.busy.iter()
+        self.busy.iter().map(|(name, alert)| (name, alert.as_ref()))
     }
 
     /// Changes one, or a new one where there is none of that name.
@@ -77,7 +78,7 @@ impl Alerts {
             }
             return told;
         }
-        let mut alert = Alert::default();
+        let mut alert = Box::<Alert>::default();
         let told = change(&mut alert);
         self.put(name.to_owned(), alert);
         told
@@ -95,7 +96,7 @@ impl Alerts {
         self.idle.pop_lru().is_some()
     }
 
-    fn put(&mut self, name: String, alert: Alert) {
+    fn put(&mut self, name: String, alert: Box<Alert>) {
         if alert.is_idle() {
             self.idle.put(name, alert);
         } else {
@@ -110,7 +111,7 @@ impl FromIterator<(String, Alert)> for Alerts {
         // As they were heard of, so that the same are forgotten first by the next run.
         sorted.sort_by(|(a, one), (b, other)| (one.heard, a).cmp(&(other.heard, b)));
         let mut alerts = Alerts::default();
-        sorted.into_iter().for_each(|(name, alert)| alerts.put(name, alert));
+        sorted.into_iter().for_each(|(name, alert)| alerts.put(name, Box::new(alert)));
         alerts
     }
 }

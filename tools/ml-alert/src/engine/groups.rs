@@ -95,7 +95,7 @@ pub(super) struct News {
 fn decide(rules: &Rules, state: &State, group: &mut Group, members: &Members, moment: Moment, pace: Pace) -> Option<News> {
     let Moment { now, last } = moment;
     // A clock that went back.
-    for moment in [&mut group.at, &mut group.waiting, &mut group.since].into_iter().flatten() {
+    for moment in [&mut group.at, &mut group.waiting].into_iter().flatten() {
         *moment = (*moment).min(now);
     }
     let passed = |since: Option<Timestamp>, wait| since.is_none_or(|since| now.duration_since(since) >= length(wait));
@@ -105,7 +105,7 @@ fn decide(rules: &Rules, state: &State, group: &mut Group, members: &Members, mo
     let begun: BTreeSet<String> = loud.difference(&group.told).cloned().collect();
     let over: BTreeSet<String> = group.told.difference(&members.firing).cloned().collect();
     if members.firing.is_empty() {
-        (group.waiting, group.since, group.level) = (None, None, 0);
+        (group.waiting, group.level) = (None, 0);
         return (!over.is_empty()).then(|| News { why: Why::Resolved, all: over.clone(), fresh: over, level: 0 });
     }
     let all: BTreeSet<String> = members.firing.union(&over).cloned().collect();
@@ -115,13 +115,12 @@ fn decide(rules: &Rules, state: &State, group: &mut Group, members: &Members, mo
     };
     if worse || !begun.is_empty() {
         let waiting = *group.waiting.get_or_insert(now);
-        group.since.get_or_insert(now);
         let ready = if group.told.is_empty() { passed(Some(waiting), pace.group_wait) } else { passed(group.at, pace.group_interval) };
         // What begins is the first contact's, however far something else in its group has come.
         return if ready || last { news(Why::Firing, if begun.is_empty() { group.level } else { 0 }) } else { None };
     }
     group.waiting = None;
-    let steps = |names: &BTreeSet<String>| names.iter().map(|name| steps(rules, state, group, name, now)).max().unwrap_or_default();
+    let steps = |names: &BTreeSet<String>| names.iter().map(|name| steps(rules, state, name, now)).max().unwrap_or_default();
     let (reached, due) = (steps(&members.firing), steps(&loud));
     group.level = group.level.min(reached);
     if due > group.level {
@@ -135,16 +134,16 @@ fn decide(rules: &Rules, state: &State, group: &mut Group, members: &Members, mo
 }
 
 /// How many steps an alert has come by itself since somebody was told of it.
-fn steps(rules: &Rules, state: &State, group: &Group, name: &str, now: Timestamp) -> usize {
-    (1..=STEPS).take_while(|step| escalates(rules, state, group, name, *step).is_some_and(|at| at <= now)).count()
+fn steps(rules: &Rules, state: &State, name: &str, now: Timestamp) -> usize {
+    (1..=STEPS).take_while(|step| escalates(rules, state, name, *step).is_some_and(|at| at <= now)).count()
 }
 
 /// When an alert is so many steps on.
-fn escalates(rules: &Rules, state: &State, group: &Group, name: &str, step: usize) -> Option<Timestamp> {
+fn escalates(rules: &Rules, state: &State, name: &str, step: usize) -> Option<Timestamp> {
     let alert = state.alerts.get(name).filter(|alert| alert.firing.is_some())?;
     let after = rules.urgency(alert.severity?).escalate_after?;
     let after = after.saturating_mul(u32::try_from(step).unwrap_or(u32::MAX));
-    alert.told.or(group.since)?.checked_add(length(after)).ok()
+    alert.told.or(alert.firing)?.checked_add(length(after)).ok()
 }
 
 /// When a group is told again if nothing changes, and why then.
@@ -155,7 +154,7 @@ pub fn next(rules: &Rules, state: &State, group: &Group) -> Option<(Timestamp, W
         .map(|rule| rule.pace(rules.pace));
     let repeat = group.at?.checked_add(length(paces.map(|pace| pace.repeat_interval).min()?)).ok()?;
     let step = group.level + 1;
-    let escalated = group.told.iter().filter(|_| step <= STEPS).filter_map(|name| escalates(rules, state, group, name, step)).min();
+    let escalated = group.told.iter().filter(|_| step <= STEPS).filter_map(|name| escalates(rules, state, name, step)).min();
     Some(escalated.filter(|at| *at < repeat).map_or((repeat, Why::Repeat), |at| (at, Why::Escalated)))
 }
 

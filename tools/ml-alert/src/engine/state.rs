@@ -118,8 +118,6 @@ pub struct Group {
     pub severity: Option<Severity>,
     /// Steps of escalation taken.
     pub level: usize,
-    /// Since when it fires.
-    pub since: Option<Timestamp>,
 }
 
 /// What is not told for a while.

@@ -73,10 +73,10 @@ impl Quiet {
         }
         let local = at.to_zoned(self.zone.clone());
         let (day, time) = (local.weekday(), local.time());
-        if self.from <= self.to {
+        if self.from < self.to {
             return self.days.contains(&day) && (self.from..self.to).contains(&time);
         }
-        // Over midnight: what began yesterday goes on.
+        // Over midnight (a whole day when it ends as it began): what began yesterday goes on.
         (time >= self.from && self.days.contains(&day)) || (time < self.to && self.days.contains(&day.previous()))
     }
 }

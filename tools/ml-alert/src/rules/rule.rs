@@ -185,6 +185,15 @@ impl Rule {
                 "write a rule for each, or one when: status == 'crit' and value > 80",
             );
         }
+        if table.has("absent_for") {
+            for key in ["for", "of", "resolve_when", "keep_firing_for", "otherwise"].into_iter().filter(|key| table.has(key)) {
+                file.mistake(
+                    table.at(),
+                    format!("{key} says nothing of what is absent"),
+                    "leave it out; absent_for is how long it may take",
+                );
+            }
+        }
         let group_by = named("group_by").into_iter().map(|spot| spot.value).collect::<Vec<_>>();
         Some(Rule {
             name: name?.value,

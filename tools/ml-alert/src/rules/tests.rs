@@ -126,6 +126,8 @@ fn what_would_never_hold_or_be_overlooked_is_a_mistake() {
         ("when = \"delta(value) > 3\"", "asks for an earlier run"),
         ("when = \"value > 3\"\nstatus = \"crit\"", "status and when are two conditions"),
         ("absent_for = \"1h\"\nchanged = \"value\"", "changed and absent_for are two conditions"),
+        ("absent_for = \"1h\"\nfor = \"5m\"", "for says nothing of what is absent"),
+        ("burn = { target = 99, factor = 2, long = \"31d\", short = \"5m\" }", "no budget burns like that"),
         ("burn = { target = 100, factor = 14.4, long = \"1h\", short = \"5m\" }", "no budget burns like that"),
         ("burn = { target = 99, factor = 14.4, long = \"5m\", short = \"1h\" }", "no budget burns like that"),
         ("burn = { target = 99, factor = 14.4, long = \"1h\" }", "short"),

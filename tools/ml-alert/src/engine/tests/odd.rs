@@ -184,3 +184,33 @@ fn a_budget_over_weeks_is_remembered_in_few_numbers() {
     assert!(alert.minutes.len() <= 62, "{}", alert.minutes.len());
     assert!(alert.firing.is_some() && alert.value.as_deref() == Some("3.3 times"), "{:?}", alert.value);
 }
+
+#[test]
+fn a_weekend_is_quiet_as_a_whole() {
+    let rules = Rules::parse("[[quiet]]\nzone = \"Europe/Berlin\"\nfrom = \"00:00\"\nto = \"00:00\"\ndays = [\"sat\", \"sun\"]\n").unwrap();
+    let holds = |text: &str| rules.quiet[0].holds(Severity::High, text.parse().unwrap());
+    // The clock goes forward on that Sunday.
+    for (moment, quiet) in [
+        ("2025-03-28T22:59:59Z", false),
+        ("2025-03-28T23:00:00Z", true),
+        ("2025-03-30T00:30:00Z", true),
+        ("2025-03-30T21:59:59Z", true),
+        ("2025-03-30T22:00:00Z", false),
+    ] {
+        assert_eq!(holds(moment), quiet, "{moment}");
+    }
+}
+
+#[test]
+fn what_flaps_in_a_group_that_goes_on_is_escalated_by_its_own_time() {
+    let mut bench = Bench::new(&format!("{BAD}[severity.critical]\nescalate_after = \"30m\"\n[severity.low]\n"));
+    bench.0.record(&check(0, "old", Status::Warn, 0.0));
+    assert_eq!(bench.check(0, "a", Status::Crit, 0.0).len(), 1);
+    for minute in 1..29 {
+        // Over and back before anybody looks.
+        bench.0.record(&check(minute * 60, "a", Status::Ok, 0.0));
+        assert_eq!(bench.check(minute * 60 + 1, "a", Status::Crit, 0.0), [""; 0]);
+    }
+    assert_eq!(bench.check(45 * 60, "a", Status::Crit, 0.0), [""; 0], "it fires for 17 minutes");
+    assert_eq!(bench.check(58 * 60 + 1, "a", Status::Crit, 0.0), ["Escalated lab: escalated, 1 critical, 1 low: a, old"]);
+}
