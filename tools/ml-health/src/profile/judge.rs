@@ -109,7 +109,9 @@ fn over(check: &CheckSpec, sample: &Sample, before: &Before<'_>) -> Finding {
 
 /// What to do, in the profile's words where it has some.
 fn remedy(check: &CheckSpec) -> String {
-    check.hint.clone().unwrap_or_else(|| format!("look at what {} sees; hint = \"...\" in the profile can say what to do", check.key))
+    // The key goes on with the parameters, as they are remembered.
+    let view = check.key.split(' ').next().unwrap_or_default();
+    check.hint.clone().unwrap_or_else(|| format!("look at what {view} sees; hint = \"...\" in the profile can say what to do"))
 }
 
 struct Verdict {
