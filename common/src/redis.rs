@@ -25,6 +25,15 @@ impl std::fmt::Debug for Target {
     }
 }
 
+/// The same server, entered in the same way; the time limits may differ.
+impl PartialEq for Target {
+    fn eq(&self, other: &Target) -> bool {
+        let (ours, theirs) = (self.info.redis_settings(), other.info.redis_settings());
+        self.info.addr() == other.info.addr()
+            && (ours.db(), ours.username(), ours.password()) == (theirs.db(), theirs.username(), theirs.password())
+    }
+}
+
 impl Target {
     /// Reads `redis://user:password@host:port/db`, `rediss://` (TLS; `#insecure` verifies nothing) or `unix:///path?db=0&pass=...`;
     /// user and password are percent-decoded. Both timeouts are 5 s.

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// The entries of a password file, read once so that another database of the same server can be looked up later.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub(super) struct Passfile {
     path: Option<PathBuf>,
     entries: Vec<[String; 5]>,

@@ -69,7 +69,7 @@ pub(super) struct Tcp {
 }
 
 /// A PostgreSQL database as psql would reach it with the same settings. See [`Target::resolve`].
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Target {
     pub(super) hosts: Vec<Host>,
     pub(super) user: String,

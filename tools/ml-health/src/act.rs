@@ -2,6 +2,7 @@
 
 use crate::cli::Cli;
 use crate::kind::Opening;
+use crate::lane::Lane;
 use crate::plan;
 use crate::probe::Facts;
 use crate::profile::{self, Shared};
@@ -49,7 +50,7 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     }
     let watch = cli.watch.map(|every| Watch { every, until: cli.lasting.map(|lasting| Instant::now() + lasting) });
     let mut report = Report::new(stage, profile.zip(state), watch.is_none(), cli.textfile.as_deref());
-    let made = Schedule::start(lanes).run(watch, &stage.cancel, &mut report);
+    let made = Schedule::start(Lane::join(lanes)).run(watch, &stage.cancel, &mut report);
     let written = report.finish();
     made?;
     written?;

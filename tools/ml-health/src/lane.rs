@@ -5,6 +5,7 @@
 
 use crate::check::{Check, Finding, OnError, Tier};
 use crate::kind::{Sample, Unseen};
+use crate::server::{Connection, Hands, Held, Server};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::panic::AssertUnwindSafe;
@@ -82,28 +83,71 @@ pub enum Outcome {
 pub trait Worker: Send {
     /// Makes one check.
     fn make(&mut self, job: &Job) -> Outcome;
+
+    /// Lets the connection go to another worker of the lane.
+    fn release(&mut self) -> Option<Held> {
+        None
+    }
+
+    /// Takes the connection over.
+    fn adopt(&mut self, _: Held) {}
+}
+
+/// What the compiled-in checks of a lane share.
+pub trait Lends: Send {
+    /// Lets the connection go, or says why there is none.
+    fn release(&mut self) -> Option<ml_common::Result<Connection>> {
+        None
+    }
 }
 
 /// What a lane tells: its place, the outcome and how long it took.
 pub type Event = (usize, Outcome, Duration);
 
+impl Lends for Arc<crate::probe::Facts> {}
+
 /// A lane that has not begun.
 pub struct Lane {
     /// Its checks, in order.
     pub checks: Vec<Planned>,
-    worker: Box<dyn Worker>,
-    abort: Abort,
+    /// Each with the place of its first check.
+    workers: Vec<(usize, Box<dyn Worker>)>,
+    aborts: Vec<Abort>,
+    server: Option<Server>,
 }
 
 impl Lane {
     /// A lane of these checks; `worker` is given their places.
     pub fn new(checks: Vec<Planned>, worker: Box<dyn Worker>, abort: Abort) -> Lane {
-        Lane { checks, worker, abort }
+        Lane { checks, workers: vec![(0, worker)], aborts: vec![abort], server: None }
+    }
+
+    /// The same, with the server that it connects to.
+    #[must_use]
+    pub fn to(self, server: Option<Server>) -> Lane {
+        Lane { server, ..self }
+    }
+
+    /// Makes one lane of those that connect to the same server: there is one connection to it.
+    pub fn join(lanes: Vec<Lane>) -> Vec<Lane> {
+        let mut joined: Vec<Lane> = Vec::new();
+        for lane in lanes {
+            match joined.iter_mut().find(|other| other.server.is_some() && other.server == lane.server) {
+                Some(other) => {
+                    let before = other.checks.len();
+                    other.checks.extend(lane.checks);
+                    other.workers.extend(lane.workers.into_iter().map(|(first, worker)| (before + first, worker)));
+                    other.aborts.extend(lane.aborts);
+                }
+                None => joined.push(lane),
+            }
+        }
+        joined
     }
 
     /// A lane of the chosen ones of compiled-in `checks`. `open` gives what they share, anew for each beat, or the reason why none of them can be
     /// made.
-    pub fn compiled<L: Send + 'static>(
+    pub fn compiled<L: Lends + 'static>(
         checks: impl IntoIterator<Item = &'static Check<L>>,
         limit: Duration,
         chosen: &dyn Fn(&str) -> bool,
@@ -112,18 +156,18 @@ impl Lane {
         let checks: Vec<&'static Check<L>> = checks.into_iter().filter(|check| chosen(check.id)).collect();
         let planned = checks.iter().map(|check| Planned::of(check, limit)).collect();
         let abort = Abort::default();
-        let worker = Compiled { checks, limit, open: Box::new(open), abort: Arc::clone(&abort), shared: None };
+        let worker = Compiled { checks, limit, open: Box::new(open), abort: Arc::clone(&abort), shared: None, now: Timestamp::UNIX_EPOCH };
         Lane::new(planned, Box::new(worker), abort)
     }
 
     /// Begins; what it makes is told to `events` under the name `place`.
     pub fn start(self, place: usize, events: Sender<Event>) -> Running {
         let (jobs, to_do) = mpsc::channel::<Job>();
-        let mut worker = self.worker;
+        let mut hands = Hands::new(self.workers);
         let work = move || {
             for job in to_do {
                 let began = Instant::now();
-                let made = std::panic::catch_unwind(AssertUnwindSafe(|| worker.make(&job)));
+                let made = std::panic::catch_unwind(AssertUnwindSafe(|| hands.make(&job)));
                 let broken = made.is_err();
                 if events.send((place, made.unwrap_or(Outcome::Broken), began.elapsed())).is_err() || broken {
                     return;
@@ -132,14 +176,14 @@ impl Lane {
         };
         // Without a thread nobody takes the jobs, and every check is told as broken.
         let _ = std::thread::Builder::new().name("lane".into()).spawn(work);
-        Running { jobs, abort: self.abort }
+        Running { jobs, aborts: self.aborts }
     }
 }
 
 /// A lane at work.
 pub struct Running {
     jobs: Sender<Job>,
-    abort: Abort,
+    aborts: Vec<Abort>,
 }
 
 impl Running {
@@ -150,10 +194,12 @@ impl Running {
 
     /// Ends what it is waiting for.
     pub fn abort(&self) {
-        if let Ok(abort) = self.abort.lock()
-            && let Some(abort) = abort.as_ref()
-        {
-            abort();
+        for abort in &self.aborts {
+            if let Ok(abort) = abort.lock()
+                && let Some(abort) = abort.as_ref()
+            {
+                abort();
+            }
         }
     }
 }
@@ -169,14 +215,17 @@ struct Compiled<L: 'static> {
     abort: Abort,
     /// What they share, and the beat that it was opened for.
     shared: Option<(u64, Result<L, String>)>,
+    /// The time of that beat.
+    now: Timestamp,
 }
 
-impl<L: Send> Worker for Compiled<L> {
+impl<L: Lends> Worker for Compiled<L> {
     fn make(&mut self, job: &Job) -> Outcome {
         if self.shared.as_ref().is_none_or(|(beat, _)| *beat != job.beat) {
             // What was open ends first: there is one connection a server.
             self.shared = None;
             self.shared = Some((job.beat, (self.open)(Arc::clone(&self.abort))));
+            self.now = job.now;
         }
         match (&mut self.shared, self.checks.get(job.check)) {
             (Some((_, Ok(shared))), Some(check)) => {
@@ -187,5 +236,14 @@ impl<L: Send> Worker for Compiled<L> {
             (Some((_, Err(reason))), _) => Outcome::Closed(reason.clone()),
             _ => Outcome::Broken,
         }
+    }
+
+    // Nothing is adopted: the checks of a beat begin with a connection of their own, and are made before all others of the lane.
+    fn release(&mut self) -> Option<Held> {
+        let (_, shared) = self.shared.as_mut()?;
+        Some(match shared.as_mut().ok()?.release()? {
+            Ok(connection) => Held::Open(connection),
+            Err(failure) => Held::Refused(self.now, failure),
+        })
     }
 }

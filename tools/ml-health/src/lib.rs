@@ -53,6 +53,7 @@ mod probe;
 mod profile;
 mod report;
 mod schedule;
+mod server;
 mod textfile;
 mod verdict;
 

@@ -4,6 +4,7 @@ use crate::check::Tier;
 use crate::lane::{Lane, Planned};
 use crate::probe::{Facts, HEALTH_URL, METRICS_URL, api, backup, disk, ledger, postgres, redis, settings};
 use crate::profile::Profile;
+use crate::server::Server;
 use ml_common::{Class, Failure, Result};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -56,12 +57,14 @@ pub fn lanes(facts: &Arc<Facts>, choice: &Choice) -> Vec<Lane> {
     let facts = || Arc::clone(facts);
     let (a, b, c, d, e, f, g, h) = (facts(), facts(), facts(), facts(), facts(), facts(), facts(), facts());
     let limit = a.limits.deadline;
+    let server = Server::Postgres(Box::new(a.target.clone()));
+    let queue = a.redis.clone().map(|redis| Server::Redis(Box::new(redis)));
     let chosen = |id: &str| choice.has(id);
     let database = postgres::CHECKS.iter().chain(ledger::CHECKS);
     let lanes = vec![
         Lane::compiled(settings::CHECKS, limit, &chosen, move |_| Ok(Arc::clone(&a))),
-        Lane::compiled(database, limit, &chosen, move |abort| Ok(postgres::Session::new(Arc::clone(&b), abort))),
-        Lane::compiled(redis::CHECKS, limit, &chosen, move |_| redis::Queue::new(Arc::clone(&c))),
+        Lane::compiled(database, limit, &chosen, move |abort| Ok(postgres::Session::new(Arc::clone(&b), abort))).to(Some(server)),
+        Lane::compiled(redis::CHECKS, limit, &chosen, move |_| redis::Queue::new(Arc::clone(&c))).to(queue),
         Lane::compiled(api::HEALTH, limit, &chosen, move |_| api::Endpoint::new(Arc::clone(&d), HEALTH_URL)),
         Lane::compiled(api::METRICS, limit, &chosen, move |_| api::Endpoint::new(Arc::clone(&e), METRICS_URL)),
         Lane::compiled(disk::EXPORTS, limit, &chosen, move |_| Ok(disk::Folder::new(Arc::clone(&f), "EXPORTS_DIR"))),

@@ -11,6 +11,8 @@ struct Shared {
     hang: bool,
 }
 
+impl crate::lane::Lends for Shared {}
+
 type Probe = fn(&mut Shared) -> Result<Finding>;
 
 const fn check(id: &'static str, needs: &'static [&'static str], on_error: OnError, probe: Probe) -> Check<Shared> {

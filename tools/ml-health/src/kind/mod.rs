@@ -38,6 +38,7 @@ pub use reference::reference;
 pub use sample::{Metric, Sample, Unseen};
 
 use crate::lane::Abort;
+use crate::server::{Held, Server};
 use jiff::Timestamp;
 use ml_common::Result;
 use ml_common::record::Scalar;
@@ -150,6 +151,19 @@ pub trait Probe: Send {
     /// # Errors
     /// [`Unseen`]: why there is nothing to judge.
     fn take(&mut self, view: &str, args: &Args, look: &mut Look<'_>) -> std::result::Result<Sample, Unseen>;
+
+    /// The server that it keeps a connection to: probes of the same share it.
+    fn server(&self) -> Option<Server> {
+        None
+    }
+
+    /// Lets the connection go to another.
+    fn release(&mut self) -> Option<Held> {
+        None
+    }
+
+    /// Takes the connection over.
+    fn adopt(&mut self, _: Held) {}
 }
 
 /// What one look has at hand.

@@ -2,6 +2,7 @@
 
 use super::Facts;
 use crate::check::{Check, Finding, OnError};
+use crate::lane::Lends;
 use crate::verdict::api as verdict;
 use ml_common::http::{Client, Options, Response};
 use ml_common::{Class, Failure, Result};
@@ -36,6 +37,8 @@ pub struct Endpoint {
     client: Client,
     seen: Option<verdict::Metrics>,
 }
+
+impl Lends for Endpoint {}
 
 impl Endpoint {
     /// The endpoint that `key` names; without one the reason. It is asked once, for its answer's time is what matters.

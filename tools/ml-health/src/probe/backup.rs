@@ -2,6 +2,7 @@
 
 use super::Facts;
 use crate::check::{Check, Finding, OnError};
+use crate::lane::Lends;
 use crate::verdict::backup::{self as verdict, Backup};
 use jiff::Timestamp;
 use ml_common::Result;
@@ -21,6 +22,8 @@ pub struct Backups {
     folder: PathBuf,
     system: String,
 }
+
+impl Lends for Backups {}
 
 impl Backups {
     /// That of the settings.

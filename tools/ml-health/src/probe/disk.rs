@@ -2,6 +2,7 @@
 
 use super::Facts;
 use crate::check::{Check, Finding, OnError};
+use crate::lane::Lends;
 use crate::verdict::disk as verdict;
 use ml_common::Result;
 use ml_common::files::disk_space;
@@ -23,6 +24,8 @@ pub struct Folder {
     facts: Arc<Facts>,
     path: PathBuf,
 }
+
+impl Lends for Folder {}
 
 impl Folder {
     /// The folder that `key` names.

@@ -47,6 +47,7 @@ impl Facts {
         let mut options = stage.pg_options()?;
         options.connect_deadline = deadline;
         options.statement_timeout = Some(options.statement_timeout.map_or(deadline, |limit| limit.min(deadline)));
+        options.lock_timeout = options.statement_timeout;
         options.read_only = true;
         let mut redis = stage.settings.get("REDIS_URL").map(ml_common::redis::Target::parse).transpose()?;
         if let Some(redis) = &mut redis {

@@ -2,8 +2,9 @@
 
 use super::Facts;
 use crate::check::{Check, Finding, OnError};
-use crate::lane::Abort;
+use crate::lane::{Abort, Lends};
 use crate::limits::LONG_QUERY;
+use crate::server::{Connection, Postgres};
 use crate::verdict::postgres as verdict;
 use ml_common::{Class, Failure, Result, pg};
 use ml_ledger::{Figures, Shape};
@@ -33,6 +34,7 @@ pub struct Session {
     pub facts: Arc<Facts>,
     abort: Abort,
     client: Option<Client>,
+    refused: Option<Failure>,
     shape: Option<Shape>,
     figures: Option<Figures>,
 }
@@ -40,7 +42,7 @@ pub struct Session {
 impl Session {
     /// Not yet connected.
     pub fn new(facts: Arc<Facts>, abort: Abort) -> Session {
-        Session { facts, abort, client: None, shape: None, figures: None }
+        Session { facts, abort, client: None, refused: None, shape: None, figures: None }
     }
 
     /// The connection.
@@ -80,9 +82,18 @@ impl Session {
     }
 }
 
+impl Lends for Session {
+    fn release(&mut self) -> Option<Result<Connection>> {
+        let limit = self.facts.options.statement_timeout.unwrap_or(self.facts.limits.deadline);
+        let open = self.client.take().map(|client| Ok(Connection::Postgres(Box::new(Postgres { client, limit, greeting: None }))));
+        open.or_else(|| self.refused.take().map(Err))
+    }
+}
+
 fn connect(session: &mut Session) -> Result<Finding> {
     let began = Instant::now();
-    let client = session.facts.target.connect(&session.facts.options)?;
+    let opened = session.facts.target.connect(&session.facts.options);
+    let client = opened.inspect_err(|failure| session.refused = Some(failure.clone()))?;
     let took = began.elapsed();
     if let Ok(mut abort) = session.abort.lock() {
         *abort = Some(Box::new(pg::canceller(&client, &session.facts.target)));

@@ -2,6 +2,8 @@
 
 use super::Facts;
 use crate::check::{Check, Finding, OnError};
+use crate::lane::Lends;
+use crate::server::Connection;
 use crate::verdict::redis as verdict;
 use ml_common::redis::{Session, Target};
 use ml_common::{Class, Failure, Result};
@@ -28,13 +30,21 @@ pub struct Queue {
     facts: Arc<Facts>,
     target: Target,
     session: Option<Session>,
+    refused: Option<Failure>,
+}
+
+impl Lends for Queue {
+    fn release(&mut self) -> Option<Result<Connection>> {
+        let open = self.session.take().map(|session| Ok(Connection::Redis(Box::new(session))));
+        open.or_else(|| self.refused.take().map(Err))
+    }
 }
 
 impl Queue {
     /// Not yet connected; without a REDIS_URL the reason.
     pub fn new(facts: Arc<Facts>) -> Result<Queue, String> {
         let target = facts.redis.clone().ok_or("REDIS_URL is not set")?;
-        Ok(Queue { facts, target, session: None })
+        Ok(Queue { facts, target, session: None, refused: None })
     }
 
     fn session(&mut self) -> Result<&mut Session> {
@@ -44,8 +54,8 @@ impl Queue {
 
 fn ping(queue: &mut Queue) -> Result<Finding> {
     let began = Instant::now();
-    let mut session = queue.target.connect()?;
-    session.ping()?;
+    let opened = queue.target.connect().and_then(|mut session| session.ping().map(|()| session));
+    let session = opened.inspect_err(|failure| queue.refused = Some(failure.clone()))?;
     queue.session = Some(session);
     Ok(verdict::ping(began.elapsed()))
 }

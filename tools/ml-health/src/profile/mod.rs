@@ -173,9 +173,10 @@ impl Profile {
                     None
                 }
             };
+            let server = probe.as_ref().and_then(|probe| probe.server());
             let abort = Abort::default();
             let worker = worker::ProbeWorker::new(probe, spec, checks, shared.clone(), Arc::clone(&abort));
-            Ok(Lane::new(planned, Box::new(worker), abort))
+            Ok(Lane::new(planned, Box::new(worker), abort).to(server))
         };
         lanes.into_iter().map(lane).collect()
     }

@@ -4,6 +4,7 @@ use super::memory::Remembered;
 use super::{CheckSpec, ProbeSpec};
 use crate::kind::{Look, Probe, Sample, Turns, Unseen};
 use crate::lane::{Abort, Job, Outcome, Worker};
+use crate::server::Held;
 use jiff::Timestamp;
 use ml_common::signal::Cancel;
 use serde_json::Value;
@@ -87,6 +88,16 @@ impl Worker for ProbeWorker {
             kept.push((Arc::clone(&self.turns_key), self.turns.memory.clone()));
         }
         Outcome::Seen(seen, kept)
+    }
+
+    fn release(&mut self) -> Option<Held> {
+        self.probe.as_mut()?.release()
+    }
+
+    fn adopt(&mut self, held: Held) {
+        if let Some(probe) = &mut self.probe {
+            probe.adopt(held);
+        }
     }
 }
 

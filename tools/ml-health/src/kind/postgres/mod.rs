@@ -19,6 +19,7 @@ mod wal;
 mod tests;
 
 use super::{Args, Kind, Look, Opening, Param, ParamKind, Probe, Sample, Unseen};
+use crate::server::Held;
 use ml_common::{Result, pg};
 use session::{Session, Trouble};
 
@@ -88,6 +89,18 @@ struct Server {
 }
 
 impl Probe for Server {
+    fn server(&self) -> Option<crate::server::Server> {
+        Some(self.session.server())
+    }
+
+    fn release(&mut self) -> Option<Held> {
+        self.session.release()
+    }
+
+    fn adopt(&mut self, held: Held) {
+        self.session.adopt(held);
+    }
+
     fn take(&mut self, view: &str, args: &Args, look: &mut Look<'_>) -> Result<Sample, Unseen> {
         self.session.look(look, |db, look| match view {
             "connect" => counters::connect(db),

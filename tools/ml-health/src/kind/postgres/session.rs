@@ -1,6 +1,7 @@
 //! The one session of a probe: opened when it is first needed, kept from look to look, opened again when the server ended it.
 
 use super::super::{Look, Sample, Unseen};
+use crate::server::{Connection, Held, Postgres, Server};
 use ml_common::{Class, Failure, Result, pg};
 use postgres::types::{FromSql, ToSql, Type};
 use postgres::{Client, Row};
@@ -18,6 +19,8 @@ pub(super) struct Session {
     target: pg::Target,
     application: String,
     open: Option<Db>,
+    /// A session that another has opened, not yet greeted.
+    given: Option<Postgres>,
     /// The tick at which it could not be opened: the other checks of that tick need not wait for it again.
     refused: Option<(jiff::Timestamp, Failure)>,
 }
@@ -40,7 +43,28 @@ pub(super) struct Db {
 impl Session {
     /// Nothing is connected to yet.
     pub fn new(target: pg::Target, application: &str) -> Session {
-        Session { target, application: application.to_owned(), open: None, refused: None }
+        Session { target, application: application.to_owned(), open: None, given: None, refused: None }
+    }
+
+    /// Where it goes.
+    pub fn server(&self) -> Server {
+        Server::Postgres(Box::new(self.target.clone()))
+    }
+
+    /// Lets the session go.
+    pub fn release(&mut self) -> Option<Held> {
+        let open = self.open.take().map(|db| Postgres { client: db.client, limit: db.limit, greeting: Some((db.version, db.database)) });
+        let open = open.or_else(|| self.given.take()).map(|open| Held::Open(Connection::Postgres(Box::new(open))));
+        open.or_else(|| self.refused.take().map(|(tick, failure)| Held::Refused(tick, failure)))
+    }
+
+    /// Takes one over.
+    pub fn adopt(&mut self, held: Held) {
+        match held {
+            Held::Open(Connection::Postgres(open)) => self.given = Some(*open),
+            Held::Open(Connection::Redis(_)) => {}
+            Held::Refused(tick, failure) => self.refused = Some((tick, failure)),
+        }
     }
 
     /// Makes one look. What fails because the server had ended the session since the last look is made again over a new one.
@@ -49,7 +73,7 @@ impl Session {
         look: &mut Look<'_>,
         mut work: impl FnMut(&mut Db, &mut Look<'_>) -> Result<Sample, Trouble>,
     ) -> Result<Sample, Unseen> {
-        let kept = self.open.is_some();
+        let kept = self.open.is_some() || self.given.is_some();
         let first = self.attempt(look, &mut work);
         let result = match first {
             Err(trouble) if kept && trouble.lost_session() => self.attempt(look, &mut work),
@@ -77,9 +101,10 @@ impl Session {
         {
             return Err(failure.clone().into());
         }
-        let db = match self.open.take() {
-            Some(db) => Db { opened: None, ..db },
-            None => self.connect(look.left()).inspect_err(|trouble| {
+        let db = match (self.open.take(), self.given.take()) {
+            (Some(db), _) => Db { opened: None, ..db },
+            (None, Some(given)) => self.greet(given, None)?,
+            (None, None) => self.connect(look.left()).inspect_err(|trouble| {
                 if let Trouble::Unseen(Unseen::Failed(failure)) = trouble {
                     self.refused = Some((look.now, failure.clone()));
                 }
@@ -100,10 +125,20 @@ impl Session {
             read_only: true,
             ..pg::Options::new(self.application.as_str())
         };
-        let mut client = self.target.connect(&options)?;
+        let client = self.target.connect(&options)?;
         let opened = Some(began.elapsed());
-        let row = client.query_typed_one(GREETING, &[]).map_err(|error| Trouble::sql(error, "greeting the server"))?;
-        let (version, database) = (cell(&row, 0)?, cell(&row, 1)?);
+        self.greet(Postgres { client, limit, greeting: None }, opened)
+    }
+
+    fn greet(&self, open: Postgres, opened: Option<Duration>) -> Result<Db, Trouble> {
+        let Postgres { mut client, limit, greeting } = open;
+        let (version, database) = match greeting {
+            Some(known) => known,
+            None => {
+                let row = client.query_typed_one(GREETING, &[]).map_err(|error| Trouble::sql(error, "greeting the server"))?;
+                (cell(&row, 0)?, cell(&row, 1)?)
+            }
+        };
         supported(version)?;
         Ok(Db { client, version, database, at: self.target.describe(), opened, limit })
     }

@@ -6,6 +6,7 @@ mod queue;
 mod tests;
 
 use super::{Args, Kind, Look, Metric, Opening, Param, ParamKind, Probe, Sample, Unseen, View};
+use crate::server::{Connection, Held};
 use info::Info;
 use jiff::Timestamp;
 use ml_common::redis::{Session, Target, is_denied};
@@ -72,6 +73,23 @@ struct Server {
 }
 
 impl Probe for Server {
+    fn server(&self) -> Option<crate::server::Server> {
+        Some(crate::server::Server::Redis(Box::new(self.target.clone())))
+    }
+
+    fn release(&mut self) -> Option<Held> {
+        let open = self.session.take().map(|session| Held::Open(Connection::Redis(Box::new(session))));
+        open.or_else(|| self.refused.take().map(|(tick, failure)| Held::Refused(tick, failure)))
+    }
+
+    fn adopt(&mut self, held: Held) {
+        match held {
+            Held::Open(Connection::Redis(session)) => self.session = Some(*session),
+            Held::Open(Connection::Postgres(_)) => {}
+            Held::Refused(tick, failure) => self.refused = Some((tick, failure)),
+        }
+    }
+
     fn take(&mut self, view: &str, args: &Args, look: &mut Look<'_>) -> Result<Sample, Unseen> {
         let kept = self.session.is_some();
         let first = self.attempt(view, args, look);
