@@ -19,7 +19,11 @@ pub fn render(record: &Record, colour: bool) -> Option<String> {
     };
     Some(match &record.body {
         Body::Start(_) => return None,
-        Body::Check(check) => with_hint(line(&check.id, &check_text(check)), status, check.hint.as_deref()),
+        Body::Check(check) => {
+            let mut text = with_hint(line(&check.id, &check_text(check)), status, check.hint.as_deref());
+            check.evidence.iter().for_each(|row| text.push_str(&format!("\n{:8}| {}", "", printable(row))));
+            text
+        }
         Body::Step(step) => with_hint(line(&step.id, &step_text(step)), status, step.hint.as_deref()),
         Body::Statement(statement) => line(statement.rule.as_deref().unwrap_or(""), &statement.statement),
         Body::Alert(alert) => {
@@ -242,9 +246,10 @@ mod tests {
     #[test]
     fn what_a_record_says_cannot_take_over_the_terminal() {
         let evil = "a\u{1b}[2J\nok      forged\u{9b}31m\u{202e}\r\u{7f}";
-        let check = Check { id: evil.into(), summary: evil.into(), hint: Some(evil.into()), ..Check::default() };
+        let check =
+            Check { id: evil.into(), summary: evil.into(), hint: Some(evil.into()), evidence: vec![evil.into()], ..Check::default() };
         let alert = Alert { id: evil.into(), sink: evil.into(), summary: evil.into(), ..Alert::default() };
-        for (body, lines) in [(Body::Check(check), 2), (Body::Alert(alert), 3)] {
+        for (body, lines) in [(Body::Check(check), 3), (Body::Alert(alert), 3)] {
             let head = Head {
                 v: 1,
                 tool: evil.into(),

@@ -58,7 +58,7 @@ pub struct Check {
     /// Id of the check or tool because of which this one was not made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked_by: Option<String>,
-    /// The rows or lines that made the check fail, the first few.
+    /// The rows or lines that made the check fail, or what one shows that only tells, the first few.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<String>,
     /// Further words.

@@ -20,7 +20,7 @@ pub struct Metric {
 pub struct Sample {
     /// Numbers (Int, Float, Bool) and words (Text), by name. What could not be known is not in it: a check that needs it is unknown.
     pub values: BTreeMap<String, Scalar>,
-    /// The rows that a failing check shows, the worst first, at most ten: without secrets, and without data beyond names and numbers.
+    /// The rows that a check shows which fails or only tells, the worst first, at most ten: without secrets, and without data beyond names and numbers.
     pub rows: Vec<String>,
     /// One sentence for people, used when the check gives no `summary` of its own.
     pub note: String,

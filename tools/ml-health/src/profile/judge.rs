@@ -80,6 +80,8 @@ fn over(check: &CheckSpec, sample: &Sample, before: &Before<'_>) -> Finding {
         Ok(Verdict { status: Status::Ok, quiet }) => match (kept_back, quiet) {
             (Some(hint), _) => Finding { metrics: finding.metrics, labels: finding.labels, ..hidden(finding.summary, hint) },
             (None, true) => Finding { summary: format!("{} ({})", finding.summary, Problem::NoHistory).trim_start().to_owned(), ..finding },
+            // Who only wants to be told is shown the rows, too: the slowest statements, the largest tables.
+            (None, false) if check.warn.is_none() && check.crit.is_none() => Finding { evidence: sample.rows.clone(), ..finding },
             (None, false) => finding,
         },
         Ok(Verdict { status, .. }) => Finding { status: Some(status), hint: Some(remedy(check)), evidence: sample.rows.clone(), ..finding },

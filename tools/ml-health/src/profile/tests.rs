@@ -153,6 +153,7 @@ fn thresholds_judge_the_value() {
     assert_eq!((good.hint, good.evidence.len(), good.summary.as_str()), (None, 0, "seen"));
     let told = judged("summary = \"{busy} of {total}, {value}\"\n", Ok(sample(3, 10)));
     assert_eq!(told.summary, "3 of 10, 3");
+    assert_eq!((told.status(), told.evidence), (Status::Ok, vec!["row".to_owned()]), "who only tells shows its rows");
 }
 
 #[test]
