@@ -1,7 +1,7 @@
 //! Angles AI Universe: outside APIs with their tokens and limits, the database, what the monitor wrote.
 
-use crate::watched::Watched;
-use ml_tests::{Cluster, Request, Response, Running, TestDb, Tool, closed_port, random_word};
+use crate::watched::{Watched, tells};
+use ml_tests::{Cluster, Request, Response, Running, TestDb, Tool, closed_port, full_disk, random_word, skip};
 
 const TOKEN: &str = "ntn_4f9a1b0c7d2e";
 
@@ -33,7 +33,10 @@ pub fn angles() -> (Watched, TestDb, [Running; 2]) {
     system.machine(0, 60, 1.0);
     system.write("export/decisions.json", "[]");
     system.write("backups/angles-config_20250108_020000.tar.gz", "x");
+    system.chmod("backups/angles-config_20250108_020000.tar.gz", 0o600);
     system.write("logs/active/memory_sync.log", "began\n");
+    system.write("logs/backup.log", "began\n");
+    system.set("BACKUP_LOG", "logs/backup.log");
     system.write(".env", "NOTION_TOKEN=x");
     system.chmod(".env", 0o600);
     let words = [random_word(), random_word()];
@@ -73,6 +76,8 @@ fn healthy_degraded_critical_and_absent() {
     system.set("SCHEDULER", format!("python {}", words[0]));
     system.set("DASHBOARD", format!("python {}", words[1]));
     let _services = words.map(|word| process(&format!("python {word}")));
+    let restarted = [("review.cpu", "warn"), ("dashboard", "warn"), ("service.uptime", "warn")];
+    system.is("a scheduler that was restarted", &restarted);
 
     let lines = "began\nsync failed\nGET /v1/users/me 401\nAuthorization: Bearer ntn_0123456789abcdefghijklmn\n";
     system.write("logs/active/memory_sync.log", lines);
@@ -120,4 +125,108 @@ fn what_is_not_set_is_skipped() {
         assert!(summary.starts_with(name) && summary.ends_with("not set"), "{id}: {summary}");
     }
     assert_eq!((seen.code, seen.told.len()), (0, 0));
+}
+
+const DAY: u64 = 86_400;
+
+#[test]
+fn every_threshold_is_the_guides() {
+    let (mut system, _db, _services) = angles();
+    for (memory, status) in [(79, "ok"), (80, "warn")] {
+        system.machine(0, memory, 1.0);
+        assert_eq!(system.status("host.memory"), status, "memory {memory}");
+    }
+    // Of a hundred ticks each time so many were busy since the look before.
+    let (mut busy, mut idle) = (200, 1000);
+    system.status("host.cpu");
+    for (percent, status) in [(79, "ok"), (80, "warn"), (79, "ok")] {
+        (busy, idle) = (busy + percent, idle + 100 - percent);
+        let line = format!("{busy} 0 0 {idle} 0 0 0 0 0 0");
+        system.write("machine/proc/stat", &format!("cpu {line}\ncpu0 {line}\n"));
+        assert_eq!(system.status("host.cpu"), status, "CPU {percent}");
+    }
+    for (cpu, memory) in [(79.9, 79.9), (80.0, 80.0)] {
+        system.write("logs/active/system_health.json", &format!("{{\"cpu_percent\": {cpu}, \"memory_percent\": {memory}}}"));
+        let status = if cpu < 80.0 { "ok" } else { "warn" };
+        assert_eq!((system.status("review.cpu").as_str(), system.status("review.memory").as_str()), (status, status), "{cpu}");
+    }
+    for (remaining, status) in [(500, "ok"), (499, "warn")] {
+        let body = format!("{{\"resources\":{{\"core\":{{\"limit\":5000,\"remaining\":{remaining}}}}}}}");
+        system.service.set("/github", Response::json(body));
+        assert_eq!(system.look(&["--only", "api"]).check("api.github-quota")["status"], status, "{remaining} requests");
+    }
+    system.write("logs/old.log", "x\n");
+    let archive = "backups/angles-config_20250108_020000.tar.gz";
+    let ages = [
+        ("export/decisions.json", "exports", 26 * 3600),
+        (archive, "backups", 26 * 3600),
+        ("export/decisions.json", "advice.exports.cleanup", 30 * DAY),
+        ("logs/old.log", "advice.logs.compress", 14 * DAY),
+    ];
+    for (path, id, limit) in ages {
+        for (seconds, status) in [(limit - 60, "ok"), (limit + 60, "warn")] {
+            system.aged(path, seconds);
+            assert_eq!(system.status(id), status, "{id} after {seconds} s");
+        }
+    }
+    for (mode, status) in [(0o600, "ok"), (0o640, "warn")] {
+        system.chmod(archive, mode);
+        system.chmod(".env", mode);
+        assert_eq!((system.status("backups.mode").as_str(), system.status("env.mode").as_str()), (status, status), "{mode:o}");
+    }
+}
+
+#[test]
+fn a_disk_is_full_at_eighty_five_per_cent() {
+    let disk = match full_disk(4_096_000) {
+        Ok(disk) => disk,
+        Err(why) => skip!("{why}"),
+    };
+    let (mut system, _db, _services) = angles();
+    system.set("DISK", disk.path().display().to_string());
+    for (pages, status) in [(849, "ok"), (850, "warn")] {
+        std::fs::write(disk.path().join("full"), vec![1; pages * 4096]).unwrap();
+        let seen = system.look(&["--only", "disk"]);
+        let found = seen.check("disk");
+        assert_eq!((&found["status"], found["value"].as_f64()), (&status.into(), Some(pages as f64 / 10.0)), "{found}");
+        assert_eq!(tells(&seen.told.join("\n"), "medium", "disk"), status == "warn", "{:?}", seen.told);
+    }
+}
+
+#[test]
+fn what_the_logs_say_is_shown_and_failures_are_told() {
+    let (mut system, _db, _services) = angles();
+    system.is("at first", &[]);
+    system.append("logs/backup.log", "export completed\nremote: authentication failed\n");
+    system.append(
+        "logs/active/memory_sync.log",
+        "3 files changed\nsync completed in 2 seconds\nGET /v1/users/me 200, duration 14.1 ms\nconnection timeout: dns does not resolve\n",
+    );
+    let seen = system.is("a backup that was not pushed", &[("backups.log", "warn")]);
+    let value = |id: &str| seen.check(id)["value"].as_i64().unwrap();
+    assert_eq!((value("sync.changes"), value("logs.performance"), value("logs.access"), value("sync.success")), (1, 2, 1, 1));
+    let errors = seen.check("logs.errors");
+    assert_eq!(errors["summary"], "0 lines of errors; of connections 1, of resources 0, of the network 1");
+    assert!(errors["evidence"].to_string().contains("dns does not resolve"), "{errors}");
+    // Where ml-archive and ml-push took its place, the log is not looked for.
+    system.set("BACKUP_LOG", "");
+    assert_eq!(system.status("backups.log"), "skipped");
+}
+
+#[test]
+fn levels_are_told_in_turn_and_so_is_a_backup_that_fails() {
+    let (mut system, _db, services) = angles();
+    drop(services);
+    let seen = system.look(&["--only", "service"]);
+    let told = seen.told.join("\n");
+    assert!(tells(&told, "critical", "service.scheduler") && tells(&told, "medium", "service.dashboard"), "{told}");
+    assert!(told.contains("Level 1: check logs") && told.contains("within 15"), "{told}");
+    for (minutes, level) in [(29, None), (31, Some("Level 2: run verification")), (61, Some("Level 3: review system architecture"))] {
+        let told = system.later(&seen, minutes).join("\n");
+        assert_eq!(told.contains("escalated"), level.is_some(), "after {minutes} minutes: {told}");
+        assert!(level.is_none_or(|level| told.contains(level)), "{told}");
+    }
+    system.set("ARCHIVE_PATHS", "not-there");
+    let told = system.told_of("ml-archive", &[]).join("\n");
+    assert!(tells(&told, "high", "tool.ml-archive"), "{told}");
 }

@@ -111,13 +111,38 @@ impl Watched {
         Seen { records, told: self.told_since(before), code }
     }
 
+    /// What people are told of a run of another tool, whatever it says on stderr.
+    pub fn told_of(&self, tool: &str, args: &[&str]) -> Vec<String> {
+        let before = self.hook.requests().len();
+        Pipeline::new().stage(self.tool(tool).args(args)).stage(self.tool("ml-alert")).run();
+        self.told_since(before)
+    }
+
+    /// A file of the system's was written so many seconds ago.
+    pub fn aged(&self, path: &str, seconds: u64) {
+        let file = std::fs::File::options().append(true).open(self.path().join(path)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(seconds)).unwrap();
+    }
+
+    /// Adds to a file of the system's.
+    pub fn append(&self, path: &str, text: &str) {
+        use std::io::Write;
+        let mut file = std::fs::File::options().append(true).create(true).open(self.path().join(path)).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
     /// The same records once more, so much later: what has to last is told then.
     pub fn later(&self, seen: &Seen, minutes: i64) -> Vec<String> {
+        self.after(seen, minutes * 60)
+    }
+
+    /// The same, in seconds.
+    pub fn after(&self, seen: &Seen, seconds: i64) -> Vec<String> {
         let before = self.hook.requests().len();
         let shift = |record: &Value| {
             let at: jiff::Timestamp = record["ts"].as_str().unwrap().parse().unwrap();
             let mut record = record.clone();
-            record["ts"] = json!((at + jiff::SignedDuration::from_mins(minutes)).to_string());
+            record["ts"] = json!((at + jiff::SignedDuration::from_secs(seconds)).to_string());
             record
         };
         let records: Vec<Value> = seen.records.iter().filter(|record| record["tool"] == "ml-health").map(shift).collect();
