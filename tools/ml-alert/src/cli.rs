@@ -1,7 +1,7 @@
 //! The command line of ml-alert.
 
 use crate::work::{Work, rule_files};
-use crate::{act, replay, verbs};
+use crate::{replay, verbs};
 use clap::Parser;
 use ml_common::record::Record;
 use ml_common::stage::{Common, InputUse};
@@ -9,7 +9,7 @@ use ml_common::{Done, Result, Stage, Tool};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Tell people what a run found bad: by rules, or without any as one Slack or Discord message
+/// Tell people what a run found bad: in one Slack or Discord message, or by rules
 #[derive(Parser)]
 #[command(name = "ml-alert")]
 pub struct Cli {
@@ -28,7 +28,7 @@ pub struct Cli {
     /// Judge by the clock of this machine, not by the last record: absences are seen without any record (from cron: ml-alert --tick </dev/null)
     #[arg(long)]
     pub tick: bool,
-    /// Files with rules and sinks [default: the setting ALERT_RULES, and the profile when it has rules]
+    /// Files with rules and sinks [default: ALERT_RULES, and the profile when it has rules; else those that check-config shows]
     #[arg(long, value_name = "FILE", global = true)]
     pub rules: Vec<PathBuf>,
     /// Profile whose rules are taken [default: the setting PROFILE]
@@ -37,17 +37,9 @@ pub struct Cli {
     /// Flags of every tool.
     #[command(flatten)]
     pub common: Common,
+    /// Which rules there are is known at the first record.
     #[arg(skip)]
-    work: Begun,
-}
-
-/// Whether there are rules is known at the first record.
-#[derive(Clone, Default)]
-enum Begun {
-    #[default]
-    NotYet,
-    WithoutRules,
-    With(std::rc::Rc<std::cell::RefCell<Option<Work>>>),
+    work: Option<Box<Work>>,
 }
 
 /// What to do instead of telling what a stream holds.
@@ -132,10 +124,14 @@ impl Tool for Cli {
     }
 
     fn see(&mut self, record: &Record, stage: &Stage) -> Result<()> {
-        match &self.begun(stage)? {
-            Begun::With(work) => work.borrow_mut().as_mut().map_or(Ok(()), |work| work.see(record, stage)),
-            Begun::NotYet | Begun::WithoutRules => Ok(()),
+        // A verb reads its history by itself.
+        if self.verb.is_some() {
+            return Ok(());
         }
+        let mut work = self.begun(stage)?;
+        let seen = work.see(record, stage);
+        self.work = Some(work);
+        seen
     }
 
     fn act(&mut self, stage: &Stage) -> Result<Done> {
@@ -146,27 +142,16 @@ impl Tool for Cli {
             Some(Verb::Silence(args)) => verbs::silence(&args, stage),
             Some(Verb::Test(args)) => verbs::test(self, &args, stage),
             Some(Verb::CheckConfig) => verbs::check_config(self, stage),
-            None => match self.begun(stage)? {
-                Begun::With(work) => match work.take() {
-                    Some(work) => work.end(self, stage),
-                    None => Ok(Done::default()),
-                },
-                Begun::NotYet | Begun::WithoutRules => act::act(self, stage),
-            },
+            None => self.begun(stage)?.end(self, stage),
         }
     }
 }
 
 impl Cli {
-    fn begun(&mut self, stage: &Stage) -> Result<Begun> {
-        if matches!(self.work, Begun::NotYet) {
-            let files = rule_files(self, stage)?;
-            self.work = if files.is_empty() {
-                Begun::WithoutRules
-            } else {
-                Begun::With(std::rc::Rc::new(std::cell::RefCell::new(Some(Work::begin(&files, stage)?))))
-            };
+    fn begun(&mut self, stage: &Stage) -> Result<Box<Work>> {
+        match self.work.take() {
+            Some(work) => Ok(work),
+            None => Ok(Box::new(Work::begin(&rule_files(self, stage)?, stage)?)),
         }
-        Ok(self.work.clone())
     }
 }

@@ -1,19 +1,18 @@
 //! ml-alert: tells people what a stream holds that they should know.
 //!
-//! With rules (`rules`) a pure core (`engine`) turns records into notifications, which wait in its state until they are delivered (`deliver`,
-//! `sinks`); `alert` records tell the fate of each, by the id of its group. Without rules it turns the verdict on a run into at most one message
-//! to a Slack or Discord webhook, as follows.
+//! A pure core (`engine`) turns records into notifications by rules (`rules`), which wait in its state until they are delivered (`deliver`,
+//! `sinks`). Without rules of one's own those within the program hold (`builtin`): each run that is not well is told in one message to a Slack or
+//! Discord webhook; silent when all is well.
 //!
-//! Silent when all is well. A message that cannot be delivered waits in the outbox (`STATE_DIR/outbox`) and is tried again on the next call.
-//! It writes `alert` records: id `run` for this run's message, `outbox.FILE` for one that had waited.
+//! It writes `alert` records, the fate of each notification by the id of its group (without rules of one's own: `chat`), and the checks `state`
+//! (what is remembered was damaged or cannot be kept), `outbox` (what was given up) and `deadman.SINK`.
 
-mod act;
+mod builtin;
 mod cli;
 mod deliver;
 mod engine;
 mod notification;
 mod outbox;
-mod payload;
 mod plan;
 mod replay;
 mod rules;

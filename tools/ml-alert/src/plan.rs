@@ -1,25 +1,13 @@
-//! Whether there is something to tell, and in which words. A pure function of the verdict.
+//! A run judged as a whole: what of it rules look at where each run is told by itself. A pure function of the verdict, so that alerts, gates and
+//! exit codes cannot disagree.
 
+use jiff::Timestamp;
 use ml_common::Status;
 use ml_common::fold::{Finding, StageState, Verdict};
-use ml_common::people::printable;
-use ml_common::record::Check;
+use ml_common::record::{Body, Check, Head, Record, VERSION, timestamp};
 
-/// What to tell people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// The worst of all that is told.
-    pub severity: Status,
-    /// One line: what is wrong, where.
-    pub title: String,
-    /// One item each: a fact, its thresholds, its remedy. The gravest first.
-    pub items: Vec<String>,
-    /// The run and where to read more.
-    pub footer: String,
-}
-
-/// Where to read more.
-#[derive(Clone, Copy, Debug, Default)]
+/// What the stream may not say.
+#[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The run of this process, when the stream names none.
     pub run: &'a str,
@@ -27,49 +15,63 @@ pub struct Context<'a> {
     pub system: &'a str,
     /// The machine.
     pub host: &'a str,
-    /// The folder or file with the whole stream.
-    pub log: Option<&'a str>,
+    /// When the run is judged.
+    pub at: Timestamp,
 }
 
-/// What the verdict gives to tell; None when all is well. `missing` are expected tools that took no part.
-pub fn message(verdict: &Verdict, missing: &[&str], context: &Context<'_>) -> Option<Message> {
-    let mut told: Vec<(Status, String)> = Vec::new();
+/// Something that is not well.
+struct Observed {
+    tool: String,
+    status: Status,
+    check: Check,
+    ts: Option<Timestamp>,
+}
+
+/// What is not well in a run, an observation for each id; none when all is well. `missing` are expected tools that took no part.
+pub fn records(verdict: &Verdict, missing: &[&str], context: &Context<'_>) -> Vec<Record> {
+    let mut all: Vec<Observed> = Vec::new();
     for stage in verdict.died() {
-        told.push((Status::Crit, died(stage)));
+        let (summary, hint) = died(stage);
+        note(&mut all, of_tool(&stage.tool, Status::Crit, summary, Some(hint.into())));
     }
     for tool in missing {
-        told.push((
-            Status::Crit,
-            format!("missing {tool}: it took no part in the run\nhint: check that it is installed and see the log of the run"),
-        ));
+        note(&mut all, of_tool(tool, Status::Crit, MISSING.into(), Some("check that it is installed and see the log of the run".into())));
     }
-    for stage in verdict.in_order() {
-        told.extend(ended_badly(stage, verdict));
-    }
-    for finding in &verdict.findings {
-        told.push((finding.status, found(finding)));
-    }
+    verdict.in_order().into_iter().filter_map(|stage| ended_badly(stage, verdict)).for_each(|one| note(&mut all, one));
+    verdict.findings.iter().for_each(|finding| note(&mut all, found(finding)));
     if verdict.more_findings > 0 {
-        told.push((Status::Warn, format!("and {} more findings", verdict.more_findings)));
+        let check = Check { id: "more".into(), summary: format!("{} more findings", verdict.more_findings), ..Check::default() };
+        note(&mut all, Observed { tool: String::new(), status: Status::Warn, check, ts: None });
     }
-    let severity = told.iter().map(|(status, _)| *status).reduce(Status::worst)?;
-    told.sort_by_key(|(status, _)| std::cmp::Reverse(gravity(*status)));
-    let count = |status| told.iter().filter(|(other, _)| *other == status).count();
-    let counts: Vec<String> = [(Status::Crit, "critical"), (Status::Unknown, "unknown"), (Status::Warn, "warning")]
-        .into_iter()
-        .map(|(status, word)| (count(status), word))
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, word)| format!("{n} {word}{}", if n > 1 && word == "warning" { "s" } else { "" }))
-        .collect();
-    let system = verdict.system.as_deref().unwrap_or(context.system);
-    let run = verdict.run.as_deref().unwrap_or(context.run);
-    let log = context.log.map(|log| format!(", log {log}")).unwrap_or_default();
-    Some(Message {
-        severity,
-        title: format!("{system} on {}: {}", context.host, counts.join(", ")),
-        items: told.into_iter().map(|(_, text)| text).collect(),
-        footer: format!("run {run}{log}"),
-    })
+    let head = |one: &Observed| Head {
+        v: VERSION,
+        tool: one.tool.clone(),
+        stage: one.tool.clone(),
+        system: verdict.system.clone().unwrap_or_else(|| context.system.to_owned()),
+        run: verdict.run.clone().unwrap_or_else(|| context.run.to_owned()),
+        ts: timestamp(one.ts.unwrap_or(context.at)),
+        host: context.host.to_owned(),
+        status: one.status,
+    };
+    all.into_iter().map(|one| Record { head: head(&one), body: Body::Check(one.check) }).collect()
+}
+
+/// What a tool that took no part is told with.
+pub const MISSING: &str = "it took no part in the run";
+
+/// What a tool that never ended is told with: the fact and the remedy.
+pub fn died(stage: &StageState) -> (String, &'static str) {
+    let since = if stage.started.is_empty() { String::new() } else { format!(" at {}", stage.started) };
+    (format!("died: it began{since} and never ended"), "it was killed, crashed, or its output was cut off; see the log of the run")
+}
+
+/// Takes one in. Of two of the same id the graver is told, and the other in a line of it.
+fn note(all: &mut Vec<Observed>, mut one: Observed) {
+    let Some(known) = all.iter_mut().find(|known| known.check.id == one.check.id) else { return all.push(one) };
+    if gravity(one.status) > gravity(known.status) {
+        std::mem::swap(known, &mut one);
+    }
+    known.check.evidence.insert(0, format!("also {} of {}: {}", one.status.name(), one.tool, one.check.summary));
 }
 
 fn gravity(status: Status) -> u8 {
@@ -81,52 +83,40 @@ fn gravity(status: Status) -> u8 {
     }
 }
 
-fn died(stage: &StageState) -> String {
-    format!(
-        "died {}: it began at {} and never ended\nhint: it was killed, crashed, or its output was cut off; see the log of the run",
-        stage.tool, stage.started
-    )
+fn of_tool(tool: &str, status: Status, summary: String, hint: Option<String>) -> Observed {
+    let mut check = Check { id: format!("tool.{tool}"), summary, hint, ..Check::default() };
+    check.labels.insert("tool".into(), tool.into());
+    Observed { tool: tool.to_owned(), status, check, ts: None }
 }
 
 /// A tool that failed, or was kept from working.
-fn ended_badly(stage: &StageState, verdict: &Verdict) -> Option<(Status, String)> {
+fn ended_badly(stage: &StageState, verdict: &Verdict) -> Option<Observed> {
     let (status, end) = stage.ended.as_ref()?;
     if end.error_class.is_some() {
-        let hint = end.hint.as_deref().map(|hint| format!("\nhint: {}", printable(hint))).unwrap_or_default();
-        return Some((Status::Crit, format!("failed {} (exit {}): {}{hint}", stage.tool, end.exit, printable(&end.summary))));
+        let summary = format!("failed (exit {}): {}", end.exit, end.summary);
+        return Some(of_tool(&stage.tool, Status::Crit, summary, end.hint.clone()));
     }
     if let Some(blocker) = &end.blocked_by {
-        return Some((Status::Warn, format!("skipped {}: because of {blocker}", stage.tool)));
+        return Some(of_tool(&stage.tool, Status::Warn, format!("skipped because of {blocker}"), None));
     }
     // It ended badly without a word on why: no failure, no finding. Somebody filtered the stream, or its finding was dropped.
     let found = verdict.findings.iter().any(|finding| finding.stage == stage.stage);
     (status.is_bad() && !found).then(|| {
-        let reason = printable(end.reason.as_deref().unwrap_or(&end.summary));
-        (*status, format!("{} {} (exit {}): {reason}", status.name(), stage.tool, end.exit))
+        let reason = end.reason.as_deref().unwrap_or(&end.summary);
+        of_tool(&stage.tool, *status, format!("{} (exit {}): {reason}", status.name(), end.exit), end.hint.clone())
     })
 }
 
-fn found(finding: &Finding) -> String {
-    let check = &finding.check;
-    let gate = if check.gate && finding.status == Status::Crit { " [gate]" } else { "" };
-    let summary = printable(if check.summary.is_empty() { "see the record" } else { &check.summary });
-    let mut text = format!("{} {}{gate}: {summary}{}", finding.status.name(), check.id, thresholds(check));
-    for line in check.evidence.iter().take(3) {
-        text.push_str(&format!("\n  {}", printable(line)));
+fn found(finding: &Finding) -> Observed {
+    let mut check = finding.check.clone();
+    if check.summary.is_empty() {
+        check.summary = "see the record".into();
     }
-    if let Some(hint) = &check.hint {
-        text.push_str(&format!("\nhint: {}", printable(hint)));
+    if check.gate && finding.status == Status::Crit {
+        check.summary.insert_str(0, "[gate] ");
     }
-    text
-}
-
-fn thresholds(check: &Check) -> String {
-    let unit = check.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
-    let parts: Vec<String> = [("value", &check.value), ("warn", &check.warn), ("crit", &check.crit)]
-        .into_iter()
-        .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {value}{unit}")))
-        .collect();
-    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
+    check.labels.entry("tool".into()).or_insert_with(|| finding.tool.as_str().into());
+    Observed { tool: finding.tool.clone(), status: finding.status, check, ts: finding.ts.parse().ok() }
 }
 
 #[cfg(test)]

@@ -52,6 +52,11 @@ impl Spool {
         Ok(self.lines.len())
     }
 
+    /// Whether others have left anything.
+    pub fn is_there(&self) -> bool {
+        std::fs::read_dir(&self.folder).is_ok_and(|mut entries| entries.next().is_some())
+    }
+
     /// How many records would be left.
     pub fn len(&self) -> usize {
         self.lines.len()

@@ -1,5 +1,6 @@
 //! What else ml-alert does: explaining, silencing, listing, testing a sink, checking the rules.
 
+use crate::builtin;
 use crate::cli::{Cli, Explain, SilenceArgs, Test};
 use crate::deliver;
 use crate::engine;
@@ -10,6 +11,7 @@ use crate::work::{rule_files, state_path};
 use jiff::{SignedDuration, Timestamp};
 use ml_common::people::counted;
 use ml_common::record::{Step, timestamp};
+use ml_common::stage::Output;
 use ml_common::{Class, Done, Failure, Result, Stage, Status};
 use ml_watch::state::StateFile;
 use std::path::{Path, PathBuf};
@@ -162,9 +164,16 @@ pub fn test(cli: &Cli, args: &Test, stage: &Stage) -> Result<Done> {
 pub fn check_config(cli: &Cli, stage: &Stage) -> Result<Done> {
     let files = rule_files(cli, stage)?;
     if files.is_empty() {
-        return Err(
-            Failure::new(Class::Config, "there are no rules to look at").hint("name a file with --rules, or set ALERT_RULES or PROFILE")
-        );
+        let rules = Rules::read(&files, &stage.settings)?;
+        match stage.out().mode() {
+            Output::Table => stage.out().text(builtin::TEXT.trim_end()),
+            _ => stage.step(Status::Ok, Step { id: "rules".into(), summary: builtin::TEXT.into(), ..Step::default() }),
+        }
+        let sinks: Vec<String> = rules.sinks.values().map(|sink| sink.shown()).collect();
+        return Ok(Done::ok(format!(
+            "no rules are named (--rules, ALERT_RULES, PROFILE): those within the program hold; {}",
+            sinks.join(", ")
+        )));
     }
     let rules = Rules::read(&files, &stage.settings)?;
     let shown: Vec<String> = files.iter().map(|path: &PathBuf| Path::new(path).display().to_string()).collect();

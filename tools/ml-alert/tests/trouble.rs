@@ -6,6 +6,7 @@
 mod support;
 
 use ml_tests::{HttpStandIn, Response};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
@@ -159,17 +160,29 @@ fn killed_while_it_delivers_nothing_is_lost_and_a_repetition_has_the_same_key() 
 }
 
 #[test]
-fn what_waited_from_before_there_were_rules_goes_where_it_was_to_go() {
-    let hook = HttpStandIn::answering(Response::status(200));
-    let desk = Desk::new(&hook.url("/rules"), EACH);
-    let down = format!("http://127.0.0.1:{}/old", ml_tests::closed_port());
-    let old = ml_tests::Tool::new("ml-alert").env("STATE_DIR", desk.state()).env("SYSTEM", "lab").env("ALERT_ENABLED", "true");
-    old.env("ALERT_WEBHOOK", down).stdin_records(&run(0, &[("a", "crit", 1.0)])).run().expect_code(3);
-    let told = desk.run(&run(5, &[]), &[]).expect_code(0);
-    assert_eq!(told.record("alert", "outbox")["fate"], "held");
-    desk.tool(&[]).env("ALERT_WEBHOOK", hook.url("/old")).stdin_records(&run(10, &[])).run().expect_code(0);
-    let requests = hook.requests();
-    assert!(requests.len() == 1 && requests[0].path == "/old" && requests[0].body.contains("delayed since"), "{requests:?}");
+fn what_waited_from_before_there_were_rules_goes_where_it_was_to_go_or_to_whom_the_rules_tell() {
+    for webhook in [true, false] {
+        let hook = HttpStandIn::answering(Response::status(200));
+        let desk = Desk::new(&hook.url("/rules"), EACH);
+        let down = format!("http://127.0.0.1:{}/old", ml_tests::closed_port());
+        let old = ml_tests::Tool::new("ml-alert").env("STATE_DIR", desk.state()).env("SYSTEM", "lab").env("ALERT_ENABLED", "true");
+        let old = old.env("ALERT_WEBHOOK", down).env("ALERT_BUDGET_SECONDS", "0");
+        old.stdin_records(&run(0, &[("a", "crit", 1.0)])).run().expect_code(3);
+        // And one that an earlier version has left.
+        std::fs::create_dir(desk.state().join("outbox")).unwrap();
+        let waiting = json!({"run": "r-0", "since": "2025-01-07T02:00:00.000Z", "reason": "refused", "severity": "warn",
+            "payload": {"content": "\u{1f7e1} lab on h: 1 warning\nwarn b: bad\nrun r-0", "allowed_mentions": {"parse": []}}});
+        std::fs::write(desk.state().join("outbox/20250107T020000000Z-r-0.json"), waiting.to_string()).unwrap();
+        desk.let_hours_pass();
+        let tool = desk.tool(&[]).env("ALERT_BUDGET_SECONDS", "5");
+        let tool = if webhook { tool.env("ALERT_WEBHOOK", hook.url("/old")) } else { tool };
+        tool.stdin_records(&run(5, &[])).run().expect_code(0);
+        let requests = hook.requests();
+        let path = if webhook { "/old" } else { "/rules" };
+        assert_eq!(requests.iter().map(|request| &*request.path).collect::<Vec<_>>(), [path, path], "{requests:?}");
+        assert!(requests[0].body.contains("lab on h: 1 warning") && requests[1].body.contains("lab: 1 critical: a"), "{requests:?}");
+        assert!(!desk.state().join("outbox").exists());
+    }
 }
 
 #[test]

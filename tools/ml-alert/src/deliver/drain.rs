@@ -10,7 +10,7 @@ use crate::sinks::{self, Kind, Sink};
 use jiff::{SignedDuration, Timestamp};
 use ml_common::Result;
 use ml_common::record::{Fate, timestamp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Later than this a message says that it is late.
@@ -39,7 +39,7 @@ pub fn drain(store: &mut dyn Store, sinks: &Sinks, wire: &mut dyn Wire, pass: Pa
         store.state().sinks.entry(sink.name.clone()).or_default().soon = !pass.last;
     }
     let mut drain =
-        Drain { store, sinks, wire, told, done: Delivered::default(), blocked: BTreeSet::new(), tried: BTreeSet::new(), dirty: false };
+        Drain { store, sinks, wire, told, done: Delivered::default(), blocked: BTreeMap::new(), tried: BTreeSet::new(), dirty: false };
     let ended = drain.turn(pass.budget).and_then(|()| drain.refresh(pass.last));
     drain.tell_waiting(pass.last);
     if drain.dirty {
@@ -54,8 +54,8 @@ struct Drain<'a> {
     wire: &'a mut dyn Wire,
     told: &'a mut dyn FnMut(&Told),
     done: Delivered,
-    /// Sinks that take nothing more in this pass.
-    blocked: BTreeSet<String>,
+    /// Sinks that take nothing more in this pass, and what to do about it.
+    blocked: BTreeMap<String, String>,
     /// Keys of what was tried in this pass.
     tried: BTreeSet<String>,
     /// There is something to write down.
@@ -100,7 +100,7 @@ impl Drain<'_> {
         let mut best: Option<(usize, Timestamp)> = None;
         for (at, entry) in state.outbox.iter().enumerate().filter(|(_, entry)| !entry.refused) {
             let name = entry.notification.sink.as_str();
-            if self.blocked.contains(name) || !seen.insert(name) {
+            if self.blocked.contains_key(name) || !seen.insert(name) {
                 continue;
             }
             let wanted = state.sinks.get(name).and_then(|sink| sink.not_before).unwrap_or(now);
@@ -154,11 +154,11 @@ impl Drain<'_> {
                 known.pause(now, Some(after.unwrap_or_else(|| backoff(known.failures)).max(sink.gap)));
                 self.waits(at, reason, before || maybe);
             }
-            Outcome::Held { reason, .. } => {
+            Outcome::Held { reason, hint } => {
                 // Somebody has to mend it, and the next run sees whether it is.
                 known.pause(now, None);
                 self.waits(at, reason, before);
-                self.blocked.insert(sink.name.clone());
+                self.blocked.insert(sink.name.clone(), hint);
             }
             Outcome::Refused { reason } => {
                 known.pause(now, Some(sink.gap));
@@ -194,7 +194,7 @@ impl Drain<'_> {
     fn hold(&mut self, at: usize, name: &str, reason: String) {
         let before = self.store.state().outbox.get(at).is_some_and(|entry| entry.in_flight);
         self.waits(at, reason, before);
-        self.blocked.insert(name.to_owned());
+        self.blocked.insert(name.to_owned(), String::new());
         self.dirty = true;
     }
 
@@ -206,7 +206,7 @@ impl Drain<'_> {
             let had = known.standing.len();
             sinks::forget(known, now);
             self.dirty |= known.standing.len() != had;
-            let busy = self.blocked.contains(&sink.name) || known.not_before.is_some_and(|not_before| not_before > now);
+            let busy = self.blocked.contains_key(&sink.name) || known.not_before.is_some_and(|not_before| not_before > now);
             let fresh = known.refreshed.is_some_and(|at| now.duration_since(at).abs() < REFRESH);
             if busy || (fresh && !last) {
                 continue;
@@ -245,15 +245,14 @@ impl Drain<'_> {
             if let Some(not_before) = not_before {
                 reason.push_str(&format!("; not before {}", timestamp(not_before)));
             }
+            let blocked = self.blocked.get(&entry.notification.sink).filter(|hint| !hint.is_empty());
             let hint = match self.sinks.get(&entry.notification.sink) {
                 None => "put the sink back into the rules, and it goes out with the next run",
                 Some(Sink { kind: Kind::Unset(_), .. }) => "set it in the environment or the settings, and it goes out with the next run",
-                Some(_) if self.blocked.contains(&entry.notification.sink) => {
-                    "correct the address, key or settings of the sink, and it goes out with the next run"
-                }
-                Some(_) => "it is kept in the state and goes out with a later run",
-            };
-            self.tell(entry.notification, Fate::Held, Some(reason), Some(hint.to_owned()));
+                Some(_) => blocked.map_or("it is kept in the state and goes out with a later run", String::as_str),
+            }
+            .to_owned();
+            self.tell(entry.notification, Fate::Held, Some(reason), Some(hint));
         }
     }
 

@@ -93,6 +93,17 @@ pub trait Store {
     fn save(&mut self) -> Result<()>;
 }
 
+/// Memory: where no file can be had.
+impl Store for State {
+    fn state(&mut self) -> &mut State {
+        self
+    }
+
+    fn save(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
 impl Store for StateFile<State> {
     fn state(&mut self) -> &mut State {
         &mut self.value

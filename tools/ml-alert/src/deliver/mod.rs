@@ -11,18 +11,17 @@ mod test;
 mod wire;
 
 pub use drain::{Pass, drain};
-pub use memory::{SinkState, Standing};
+pub use memory::{SinkState, Standing, Store};
 pub use outcome::Outcome;
 pub use test::notification as test_notification;
 pub use wire::{Net, Wire};
 
-use crate::engine::state::{Entry, State};
+use crate::engine::state::Entry;
 use crate::notification::{Notification, Why};
-use crate::sinks::{Ping, Sink};
+use crate::sinks::{Kind, Ping, Sink};
 use jiff::Timestamp;
 use ml_common::record::{Alert, AlertState, Check, Fate};
 use ml_common::{Class, Failure, Result, Stage, Status};
-use ml_watch::state::StateFile;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -44,6 +43,8 @@ pub struct Delivered {
     pub refused: usize,
     /// The state could not be written; what was sent meanwhile may be sent again.
     pub unsaved: Option<Failure>,
+    /// Why the first that was not sent was not.
+    pub why: Option<Failure>,
 }
 
 /// One notification and what became of it.
@@ -63,19 +64,23 @@ pub struct Told {
 /// goes on they are not.
 ///
 /// # Errors
-/// Class Storage when the state cannot be written; a signal. What could not be delivered is no error.
-pub fn outbox(stage: &Stage, sinks: &Sinks, file: &mut StateFile<State>, last: bool) -> Result<Delivered> {
+/// A signal. What could not be delivered or written down is no error.
+pub fn outbox(stage: &Stage, sinks: &Sinks, store: &mut dyn Store, last: bool) -> Result<Delivered> {
     let mut wire = net(stage);
     let budget = if last { Duration::from_secs(stage.settings.count("ALERT_BUDGET_SECONDS")?) } else { Duration::ZERO };
-    let done = drain(file, sinks, &mut wire, Pass { budget, last }, &mut |told| {
+    let mut why = None;
+    let done = drain(store, sinks, &mut wire, Pass { budget, last }, &mut |told| {
         let status = if told.fate == Fate::Sent { Status::Ok } else { Status::Warn };
+        if told.fate != Fate::Sent {
+            let unset = sinks.get(&told.notification.sink).is_some_and(|sink| matches!(sink.kind, Kind::Unset(_)));
+            let class = if unset { Class::Config } else { Class::Network };
+            let failure = Failure::new(class, told.reason.clone().unwrap_or_default());
+            why.get_or_insert(failure.hint(told.hint.clone().unwrap_or_default()));
+        }
         let (reason, hint) = (told.reason.clone(), told.hint.clone());
         stage.alert(status, Alert { fate: told.fate, reason, hint, ..alert(sinks, &told.notification) });
     })?;
-    match done.unsaved {
-        Some(failure) => Err(failure.context("what was delivered could not be written down, and may be told twice")),
-        None => Ok(done),
-    }
+    Ok(Delivered { why, ..done })
 }
 
 /// Dry run: shows exactly what would be sent.

@@ -55,7 +55,8 @@ pub fn judge(sink: &Sink, answer: &Response, now: Timestamp) -> Outcome {
         }
         401 | 403 | 404 | 410 => {
             reason.push_str(&said);
-            let hint = format!("the address or key of the sink {} is not valid (any more): make a new one and set it", sink.name);
+            let hint =
+                format!("correct the address or key of the sink {} (make a new one); what waits goes out with the next run", sink.name);
             Outcome::Held { reason, hint }
         }
         300..=399 => Outcome::Held { reason, hint: format!("set the address that the sink {} has moved to", sink.name) },

@@ -3,6 +3,7 @@
 use super::memory::Store;
 use super::*;
 use crate::engine::state::Entry;
+use crate::engine::state::State;
 use crate::notification::Severity;
 use crate::sinks::{Kind, Request};
 use std::collections::VecDeque;

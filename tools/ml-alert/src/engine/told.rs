@@ -72,6 +72,8 @@ fn notification(told: &Told<'_>, state: &mut State, group: &Group, names: &BTree
     let look: BTreeSet<&str> = alerts
         .iter()
         .filter(|alert| !alert.id.starts_with("tool.") && !alert.id.contains('*'))
+        // What another tool has told is not looked at again by ml-health.
+        .filter(|alert| alert.labels.get("tool").is_none_or(|tool| tool == "ml-health"))
         .map(|alert| alert.id.as_str())
         .take(5)
         .collect();

@@ -1,10 +1,12 @@
 //! One set of rules and a history, played as it went: runs end, and time goes by between records.
 
-use crate::engine::state::{Decision, State, Turn};
+use crate::engine::state::{Alerts, Decision, State, Turn};
 use crate::engine::{Engine, Place};
 use crate::notification::Notification;
+use crate::plan;
 use crate::rules::Rules;
 use jiff::{SignedDuration, Timestamp};
+use ml_common::fold::Fold;
 use ml_common::record::{Fate, Record, timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -47,6 +49,8 @@ struct Untold {
 /// Plays a history.
 pub(super) struct Player {
     engine: Engine,
+    /// The run so far, where each is judged by itself.
+    fold: Option<Fold>,
     names: Vec<String>,
     played: Played,
     /// What was decided last of each alert: to be kept back for the same reason is no news.
@@ -63,19 +67,32 @@ impl Player {
         let mut names: Vec<String> = rules.rules.iter().map(|rule| rule.name.clone()).collect();
         // Alerts begin with the name of their rule, and one name may begin with another.
         names.sort_unstable_by(|a, b| b.cmp(a));
+        let fold = rules.each_run.then(Fold::default);
         let engine = Engine::new(Arc::new(rules), State::default());
         let (known, untold) = (BTreeMap::new(), BTreeMap::new());
-        Player { engine, names, played: Played::default(), known, untold, run: String::new(), seen: None }
+        Player { engine, fold, names, played: Played::default(), known, untold, run: String::new(), seen: None }
     }
 
     pub(super) fn end(mut self) -> Played {
-        self.pass(self.engine.state.now, true);
+        match self.fold {
+            Some(_) => self.judge(),
+            None => self.pass(self.engine.state.now, true),
+        }
         self.played.again = usize::try_from(self.engine.again).unwrap_or(usize::MAX);
         self.played
     }
 
     pub(super) fn play(&mut self, record: &Record) {
         let Ok(at) = record.head.ts.parse::<Timestamp>() else { return };
+        if self.fold.is_some() && self.run != record.head.run {
+            self.judge();
+        }
+        if let Some(fold) = &mut self.fold {
+            fold.push(record);
+            self.run.clone_from(&record.head.run);
+            self.engine.state.now = Some(at);
+            return;
+        }
         let before = self.engine.state.now;
         let ended = before.is_some() && self.run != record.head.run;
         if ended || self.seen.is_some_and(|seen| at.duration_since(seen).abs() >= STEP) {
@@ -89,6 +106,17 @@ impl Player {
         self.seen.get_or_insert(at);
         self.engine.record(record);
         self.decisions();
+    }
+
+    /// Judges the run so far by itself.
+    fn judge(&mut self) {
+        let (Some(fold), Some(now)) = (&mut self.fold, self.engine.state.now) else { return };
+        let verdict = std::mem::take(fold).verdict();
+        let context = plan::Context { run: &self.run, system: "", host: "", at: now };
+        plan::records(&verdict, &[], &context).iter().for_each(|record| self.engine.record(record));
+        self.pass(Some(now), true);
+        (self.engine.state.alerts, self.engine.state.groups) = (Alerts::default(), BTreeMap::new());
+        self.untold.clear();
     }
 
     fn counts(&mut self, alert: &str) -> &mut Counts {

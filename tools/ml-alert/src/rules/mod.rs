@@ -9,6 +9,7 @@ pub use index::Index;
 pub use quiet::Quiet;
 pub use rule::{Burn, Change, Rule};
 
+use crate::builtin;
 use crate::notification::Severity;
 use crate::sinks::Sink;
 use ml_common::Result;
@@ -76,26 +77,44 @@ pub struct Rules {
     pub pace: Pace,
     /// Where they go, by name.
     pub sinks: BTreeMap<String, Sink>,
-    /// The files that they were read from.
+    /// The files that they were read from; none of the rules within the program.
     pub files: Vec<PathBuf>,
+    /// Each run is judged by itself, at its end.
+    pub each_run: bool,
 }
 
+/// Keys that compare with what was before.
+const REMEMBERING: [&str; 7] = ["for", "of", "keep_firing_for", "resolve_when", "absent_for", "changed", "burn"];
+
 impl Rules {
-    /// Reads the files, in order; each may use the sinks of all.
+    /// Reads the files, in order; each may use the sinks of all. Without any, the rules within the program.
     ///
     /// # Errors
     /// Class Config with every mistake of the first file that has one.
     pub fn read(paths: &[PathBuf], settings: &Settings) -> Result<Rules> {
         let mut rules = Rules::default();
+        if paths.is_empty() {
+            let file = builtin::file(settings)?;
+            rules.before(&file.root());
+            rules.take(&file)?;
+            rules.files.clear();
+            builtin::mend(&mut rules, settings);
+            return Ok(rules);
+        }
         let files = paths.iter().map(|path| File::read(path)).collect::<Result<Vec<_>>>()?;
         for file in &files {
             file.fill(conf::lookup(settings));
-            rules.sinks(&file.root());
+            rules.before(&file.root());
         }
         for file in &files {
             rules.take(file)?;
         }
         Ok(rules)
+    }
+
+    /// Whether these are the rules within the program.
+    pub fn are_builtin(&self) -> bool {
+        self.files.is_empty()
     }
 
     /// The same of one text.
@@ -104,12 +123,16 @@ impl Rules {
         let file = File::parse(Path::new("rules.toml"), text.to_owned())?;
         file.fill(Box::new(|_| None));
         let mut rules = Rules::default();
-        rules.sinks(&file.root());
+        rules.before(&file.root());
         rules.take(&file)?;
         Ok(rules)
     }
 
-    fn sinks(&mut self, root: &Table<'_>) {
+    /// What the rules of all files rest on.
+    fn before(&mut self, root: &Table<'_>) {
+        if let Some(table) = root.table("alerts") {
+            self.each_run |= table.switch("each_run").is_some_and(|spot| spot.value);
+        }
         for (name, table) in root.named_tables("sink") {
             if let Some(sink) = Sink::read(name.value, &table) {
                 self.sinks.insert(name.value.to_owned(), sink);
@@ -156,6 +179,16 @@ impl Rules {
             self.contacts.insert(name.value.to_owned(), line);
         }
         self.quiet.extend(root.tables("quiet").iter().filter_map(Quiet::read));
+        if self.each_run {
+            let hint = "take it out, or each_run = true";
+            let rules = root.tables("rule");
+            for (table, key) in rules.iter().filter_map(|table| Some((table, REMEMBERING.iter().find(|key| table.has(key))?))) {
+                file.mistake(table.at(), format!("with each_run nothing is remembered that {key} could compare with"), hint);
+            }
+            for table in root.tables("quiet") {
+                file.mistake(table.at(), "with each_run nothing waits for the end of quiet hours", hint);
+            }
+        }
         let before = self.rules.len();
         for table in root.tables("rule") {
             if let Some(mut rule) = Rule::read(&table, &self.sinks) {

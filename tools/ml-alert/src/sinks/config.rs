@@ -27,7 +27,14 @@ fn kind(word: &str, table: &Table<'_>) -> Option<Kind> {
     let secret_url = || address(table, true);
     match word {
         "slack" => secret_url().map(Kind::Slack),
-        "chat" => secret_url().map(|url| if discord::is_address(&url) { Kind::Discord(url) } else { Kind::Slack(url) }),
+        "chat" => {
+            let format = table.word("format", &["auto", "slack", "discord"]).map_or("auto", |format| format.value);
+            secret_url().map(|url| match format {
+                "auto" if discord::is_address(&url) => Kind::Discord(url),
+                "discord" if !discord::takes_slack(&url) => Kind::Discord(url),
+                _ => Kind::Slack(url),
+            })
+        }
         "discord" => secret_url().map(|url| if discord::takes_slack(&url) { Kind::Slack(url) } else { Kind::Discord(url) }),
         "teams" => secret_url().map(Kind::Teams),
         "alertmanager" => {
