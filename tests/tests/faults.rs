@@ -38,7 +38,7 @@ fn a_night_without_postgresql() {
     assert_eq!(one(&records, "ml-health", "check", Some("postgres.connect"))["status"], "crit");
     assert_eq!((ended(&records, "ml-derive"), ended(&records, "ml-export")), (("skipped".into(), 1), ("skipped".into(), 1)));
     assert_eq!((ended(&records, "ml-backup").1, ended(&records, "ml-vacuum").1), (2, 2));
-    assert!(told(&site).contains("postgres.connect [gate]") && told(&site).contains("failed ml-backup (exit 2)"));
+    assert!(told(&site).contains("[critical] postgres.connect: [gate]") && told(&site).contains("tool.ml-backup: failed (exit 2)"));
     all_have_hints(&records);
     assert!(!printed(&night).contains(site.db.password()));
     assert!(!site.path().join("backups").exists() || std::fs::read_dir(site.path().join("backups")).unwrap().next().is_none());

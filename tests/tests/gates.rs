@@ -38,7 +38,7 @@ fn a_failed_gate_stops_derive_and_export_but_not_backup() {
     assert_eq!(ended(&records, "ml-backup").1, 0);
     assert_eq!(one(&records, "ml-backup", "step", Some("dump"))["status"], "ok");
     assert_eq!(site.number("SELECT count(*) FROM statements"), before);
-    assert!(told(&site).contains("ledger.chain [gate]"), "{}", told(&site));
+    assert!(told(&site).contains("[critical] ledger.chain: [gate]"), "{}", told(&site));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_stage_that_does_not_exist_is_named_and_the_night_exits_seventy() {
     let night = site.wrapper().run();
     assert_eq!(night.code, 70, "{}", night.stderr);
     let told = told(&site);
-    for part in ["upstream-silent", "missing ml-export"] {
+    for part in ["upstream-silent", "tool.ml-export: it took no part"] {
         assert!(told.contains(part), "{part} is not in {told}");
     }
 }
@@ -101,7 +101,7 @@ fn a_truncated_stream_is_seen() {
     let alert = site.tool("ml-alert").stdin(cut).run();
     assert_eq!(alert.code, 70, "{}", alert.stdout);
     let told = told(&site);
-    assert!(told.contains("died ml-health") && told.contains("is not a record"), "{told}");
+    assert!(told.contains("tool.ml-health: died") && told.contains("is not a record"), "{told}");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_stopped_night_still_tells() {
     assert_eq!(night.code, 143, "{}", night.stderr);
     assert_eq!(one(&records, "ml-derive", "end", None)["error_class"], "terminated");
     assert_eq!(one(&records, "ml-backup", "step", Some("dump"))["status"], "ok");
-    assert!(told(&site).contains("failed ml-derive (exit 143)"), "{}", told(&site));
+    assert!(told(&site).contains("tool.ml-derive: failed (exit 143)"), "{}", told(&site));
     assert_eq!(site.number("SELECT count(*) FROM blocks"), 0);
 }
 
