@@ -1,12 +1,12 @@
-//! However many checks and probes ask a server, there is one connection to it, also when it refuses or says nothing.
+//! However many checks and probes ask a server, there is one connection to it, also when it refuses or says nothing; all else is side by side.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use ml_tests::{Cluster, RedisServer, TempDir, TestDb, Tool, ledger};
+use ml_tests::{Cluster, HttpStandIn, RedisServer, Response, TempDir, TestDb, Tool, ledger};
 use std::net::TcpListener;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 
 /// The compiled-in checks, and two probes of each server.
 const PROFILE: &str = r#"
@@ -122,4 +122,25 @@ fn a_server_that_says_nothing_is_waited_for_once() {
         let told = output.record("check", id);
         assert!(told["status"] == "unknown" && told["hint"].is_string(), "{told}");
     }
+}
+
+#[test]
+fn all_probes_look_side_by_side() {
+    const PROBES: usize = 24;
+    let barrier = Arc::new(Barrier::new(PROBES));
+    // Nobody is answered before everybody has asked.
+    let server = HttpStandIn::start(move |_| {
+        barrier.wait();
+        Response::json("{}")
+    });
+    let folder = TempDir::new().unwrap();
+    let ours = folder.path().join("many.toml").display().to_string();
+    let mut profile = "[profile]\nversion = 1\nsystem = \"many\"\n".to_owned();
+    for number in 0..PROBES {
+        let probe = format!("[probe.p{number}]\nkind = \"http\"\nurl = \"{}\"\n", server.url("/"));
+        profile.push_str(&format!("{probe}[[check]]\nid = \"p{number}\"\nprobe = \"p{number}\"\ncrit = \"not ok\"\n"));
+    }
+    std::fs::write(&ours, profile).unwrap();
+    let output = tool(&ours, folder.path(), "", "").env("CHECK_DEADLINE_MS", "30000").run().expect_code(0);
+    assert_eq!(output.kind("check").filter(|check| check["status"] == "ok").count(), PROBES);
 }

@@ -1,5 +1,6 @@
 //! ml-health beside check_pgactivity and check_postgres: the same checks of one PostgreSQL server, wall time, processor time of the programs and
-//! of the server; and the whole profile of MathLedger, which they cannot make.
+//! of the server; and the whole profile of MathLedger, which they cannot make; and how much longer
+//! a run takes than its slowest probe.
 //!
 //!     cargo bench -p ml-health --bench health [-- --json FILE]
 //!     BENCH_LONG=1: nine rounds in place of three
@@ -11,6 +12,7 @@
     reason = "a measurement that cannot be made fails; its tables go to stdout"
 )]
 
+mod beside;
 mod same;
 mod stock;
 mod watch;
@@ -49,6 +51,7 @@ fn main() {
     let (whole, checks) = (Run::median(&whole), world.mathledger_checks());
     table("ml-health, the whole profile of MathLedger", checks, &whole, None);
     all.push(json!({ "profile": "mathledger", "checks": checks, "ml-health": whole.json() }));
+    all.push(beside::measure(&world));
     bench.finish(&Value::from(all));
 }
 

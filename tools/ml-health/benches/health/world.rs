@@ -1,6 +1,6 @@
 //! What is looked at: a primary with a standby and two hundred tables, Redis, an API; all private.
 
-use crate::watch;
+use crate::{beside, watch};
 use ml_tests::{Cluster, HttpStandIn, RedisServer, Response, TempDir, TestDb, boot};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,14 @@ impl World {
         let health = r#"{"status":"healthy","timestamp":"2025-01-08T02:00:00Z"}"#;
         let metrics = r#"{"generated_at":"x","proofs":{"total":40,"success":37,"failure":3,"success_rate":0.925},
             "statements":{"total":9,"max_depth":3},"blocks":{"count":1,"height":1},"queue_length":4,"first_organism":null}"#;
-        let api = HttpStandIn::routes([("/health", Response::json(health)), ("/metrics", Response::json(metrics))]);
+        let api = HttpStandIn::start(move |request| match request.path.as_str() {
+            "/slow" => {
+                std::thread::sleep(Duration::from_millis(beside::SLOW_MS));
+                Response::json(health)
+            }
+            "/metrics" => Response::json(metrics),
+            _ => Response::json(health),
+        });
         let pid_file = std::fs::read_to_string(cluster.dir().join("data/postmaster.pid")).unwrap();
         let postmaster = pid_file.lines().next().unwrap().trim().to_owned();
         let standby = cluster.standby();
@@ -88,8 +95,19 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ml-health"));
         command.arg("--profile").arg(profile).env_clear().env("PATH", "/usr/bin:/bin").env("DATABASE_URL", &self.url);
         command.env("REDIS_URL", self.redis.url()).env("HEALTH_URL", self.api.url("/health")).env("METRICS_URL", self.api.url("/metrics"));
-        command.env("STATE_DIR", self.folder.path().join("state")).env("BACKUP_DIR", self.folder.path().join("backups"));
+        command
+            .env("BASE_URL", self.api.url(""))
+            .env("STATE_DIR", self.folder.path().join("state"))
+            .env("BACKUP_DIR", self.folder.path().join("backups"));
         command.stdin(Stdio::null()).output().expect("ml-health starts")
+    }
+
+    /// The records of ml-health with that profile; no check fails.
+    pub fn records(&self, profile: &Path) -> Vec<Value> {
+        let output = self.call(profile);
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(!told.contains("\"status\":\"unknown\"") && !told.contains("\"status\":\"crit\""), "{told}");
+        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// ml-health with that profile; every check is made and is well.
