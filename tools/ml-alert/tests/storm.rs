@@ -8,6 +8,7 @@ mod support;
 use ml_tests::clock::unsettable;
 use ml_tests::{HttpStandIn, MailServer, Response, Strict, skip};
 use serde_json::{Value, json};
+use std::time::Duration;
 use support::{Desk, bodies, record, titles};
 
 /// How many alerts a storm has.
@@ -59,6 +60,38 @@ fn what_flaps_through_two_hundred_runs_is_told_as_often_as_its_rule_lets_it() {
     assert_eq!(hook.requests().len(), 200 + 3 * 6);
 }
 
+/// Ten thousand begin, go on, are over.
+fn storm(desk: &Desk) {
+    let ids: Vec<String> = (0..MANY).map(|n| format!("table.{n}")).collect();
+    for (minute, status) in [(0, "crit"), (5, "crit"), (10, "ok")] {
+        let checks: Vec<(&str, &str, f64)> = ids.iter().map(|id| (id.as_str(), status, 1.0)).collect();
+        desk.tool(&[]).at(&at(minute)).stdin_records(&run(minute, &checks)).run().expect_code(0);
+    }
+}
+
+#[test]
+fn an_alertmanager_is_told_of_the_end_of_each_alert_of_a_storm() {
+    if let Some(why) = unsettable("ml-alert") {
+        skip!("{why}");
+    }
+    let manager = HttpStandIn::answering(Response::status(200));
+    let desk = Desk::new(
+        "${NOT_SET}",
+        &format!("[sink.am]\nkind = \"alertmanager\"\nurl = \"{}\"\n[[rule]]\nname = \"bad\"\nid = \"*\"\n", manager.url("")),
+    );
+    storm(&desk);
+    // It groups by itself: it is told of alerts, again by each run, and of the end of each.
+    let posts: Vec<Vec<Value>> = manager.requests().iter().map(|request| serde_json::from_str(&request.body).unwrap()).collect();
+    let ended = |alert: &Value| alert["endsAt"].as_str().unwrap() < at(11).as_str();
+    let named = |over: bool| {
+        let alerts = posts.iter().flatten().filter(|alert| ended(alert) == over);
+        alerts.map(|alert| alert["labels"]["id"].to_string()).collect::<std::collections::BTreeSet<String>>()
+    };
+    assert!(named(false).len() == MANY && posts.len() < 50, "{} alerts in {} posts", named(false).len(), posts.len());
+    assert!(manager.requests().iter().all(|request| request.body.len() < 1_000_000), "proxies take a megabyte");
+    assert_eq!(named(false), named(true), "what stood there is over");
+}
+
 #[test]
 fn ten_thousand_alerts_are_one_message_to_each_kind_of_sink_and_one_when_all_is_over() {
     if let Some(why) = unsettable("ml-alert") {
@@ -72,15 +105,13 @@ fn ten_thousand_alerts_are_one_message_to_each_kind_of_sink_and_one_when_all_is_
         ("pagerduty", Strict::pagerduty(), "/v2/enqueue", "routing_key = \"0123456789\"\n"),
         ("ntfy", Strict::ntfy(), "", "topic = \"ops\"\n"),
     ];
-    let (mail, manager) = (MailServer::start(ml_tests::smtp::Line::Plain, None, None), HttpStandIn::answering(Response::status(200)));
+    let mail = MailServer::start(ml_tests::smtp::Line::Plain, None, None);
     let folder = ml_tests::TempDir::new().unwrap();
     let told = folder.path().join("told");
     let mut sinks = format!(
         "[sink.mail]\nkind = \"email\"\nserver = \"127.0.0.1:{}\"\nfrom = \"ops@example.org\"\nto = [\"you@example.org\"]\n\
-         [sink.am]\nkind = \"alertmanager\"\nurl = \"{}\"\n\
-         [sink.script]\nkind = \"command\"\ncommand = [\"/bin/sh\", \"-c\", \"cat >> {2}; echo >> {2}\"]\n",
+         [sink.script]\nkind = \"command\"\ncommand = [\"/bin/sh\", \"-c\", \"cat >> {1}; echo >> {1}\"]\n",
         mail.port(),
-        manager.url(""),
         told.display()
     );
     for (kind, service, path, more) in &services {
@@ -88,11 +119,7 @@ fn ten_thousand_alerts_are_one_message_to_each_kind_of_sink_and_one_when_all_is_
     }
     let hook = HttpStandIn::answering(Response::status(200));
     let desk = Desk::new(&hook.url("/in"), &format!("{sinks}[[rule]]\nname = \"bad\"\nid = \"*\"\n"));
-    let ids: Vec<String> = (0..MANY).map(|n| format!("table.{n}")).collect();
-    for (minute, status) in [(0, "crit"), (5, "crit"), (10, "ok"), (15, "ok")] {
-        let checks: Vec<(&str, &str, f64)> = ids.iter().map(|id| (id.as_str(), status, 1.0)).collect();
-        desk.tool(&[]).at(&at(minute)).stdin_records(&run(minute, &checks)).run().expect_code(0);
-    }
+    storm(&desk);
     assert_eq!(
         titles(&hook),
         [
@@ -109,16 +136,52 @@ fn ten_thousand_alerts_are_one_message_to_each_kind_of_sink_and_one_when_all_is_
     assert_eq!(lines.iter().map(|line| line["why"].as_str().unwrap()).collect::<Vec<_>>(), ["firing", "resolved"]);
     let letters = mail.letters();
     assert!(letters.len() == 2 && letters.iter().all(|letter| letter.data.len() < 70_000), "{}", letters.len());
-    // An Alertmanager groups by itself: it is told of alerts, again by each run, and of the end of each.
-    let posts: Vec<Vec<Value>> = manager.requests().iter().map(|request| serde_json::from_str(&request.body).unwrap()).collect();
-    let ended = |alert: &Value| alert["endsAt"].as_str().unwrap() < at(11).as_str();
-    let named = |over: bool| {
-        let alerts = posts.iter().flatten().filter(|alert| ended(alert) == over);
-        alerts.map(|alert| alert["labels"]["id"].to_string()).collect::<std::collections::BTreeSet<String>>()
-    };
-    assert!(named(false).len() == MANY && posts.len() < 50, "{} alerts in {} posts", named(false).len(), posts.len());
-    assert!(manager.requests().iter().all(|request| request.body.len() < 1_000_000), "proxies take a megabyte");
-    assert_eq!(named(false), named(true), "what stood there is over");
     let left = desk.remembered();
     assert_eq!((left["alerts"].as_object().unwrap().len(), &left["outbox"]), (0, &json!([])));
+}
+
+#[test]
+fn four_runs_at_once_tell_each_thing_once() {
+    let hook = HttpStandIn::answering(Response::status(200).after(Duration::from_millis(300)));
+    let desk = Desk::new(&hook.url("/in"), "[[rule]]\nname = \"bad\"\nid = \"*\"\ngroup_by = [\"id\"]\n");
+    let begin = |of: &str, status: &str| {
+        let ids: Vec<String> = (0..4).map(|n| format!("{of}.{n}")).collect();
+        let checks: Vec<(&str, &str, f64)> = ids.iter().map(|id| (id.as_str(), status, 1.0)).collect();
+        desk.tool(&[]).stdin_records(&run(0, &checks)).spawn()
+    };
+    for status in ["crit", "ok"] {
+        let runs: Vec<_> = ["a", "b", "c", "d"].map(|of| begin(of, status)).into();
+        for run in runs {
+            let output = run.wait();
+            // Who finds the state held leaves what it has seen to whoever has it next.
+            assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{}", output.stdout);
+        }
+        desk.run(&run(1, &[]), &[]).expect_code(0);
+    }
+    let mut told = titles(&hook);
+    told.sort_unstable();
+    let expected = |what: &str| {
+        ["a", "b", "c", "d"].iter().flat_map(|of| (0..4).map(move |n| format!("lab: 1 {}: {of}.{n}", what))).collect::<Vec<_>>()
+    };
+    assert_eq!(told, [expected("critical"), expected("resolved")].concat());
+    let left = desk.remembered();
+    assert_eq!((left["alerts"].as_object().unwrap().len(), &left["outbox"]), (0, &json!([])));
+}
+
+#[test]
+fn a_state_that_cannot_be_read_is_said_with_its_name_and_nothing_is_lost_of_it() {
+    let hook = HttpStandIn::answering(Response::status(200));
+    let desk = Desk::new(&hook.url("/in"), "[[rule]]\nname = \"bad\"\nid = \"*\"\n");
+    desk.run(&run(0, &[("a", "crit", 1.0)]), &[]).expect_code(0);
+    // A folder in its place is what no user, not even root, can read.
+    let aside = desk.state().join("aside");
+    std::fs::rename(desk.state_file(), &aside).unwrap();
+    std::fs::create_dir(desk.state_file()).unwrap();
+    let output = desk.run(&run(5, &[("a", "ok", 1.0), ("b", "crit", 1.0)]), &[]).expect_code(4);
+    assert!(output.stderr.contains("alerts-lab.json") && output.stderr.contains("hint:"), "{}", output.stderr);
+    // Once it is back, all goes on from where it was.
+    std::fs::remove_dir(desk.state_file()).unwrap();
+    std::fs::rename(&aside, desk.state_file()).unwrap();
+    desk.run(&run(10, &[("a", "ok", 1.0), ("b", "ok", 1.0)]), &[]).expect_code(0);
+    assert_eq!(titles(&hook), ["lab: 1 critical: a", "lab: 1 resolved: a"]);
 }
