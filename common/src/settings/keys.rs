@@ -92,19 +92,19 @@ pub const KEYS: &[Key] = &[
         "ALERT_ENABLED",
         Kind::Switch,
         Some("false"),
-        "Without rules, ml-alert stays silent unless this is true; with rules, only when it is set to false.",
+        "Without rules of your own, ml-alert stays silent unless this is true; with them, only when it is set to false.",
     ),
     key(
         "ALERT_RULES",
         Kind::Path,
         None,
-        "File of rules and sinks (config/alerts.toml); a profile may have its own. Without any, a run is told in one message.",
+        "File of rules and sinks (config/alerts.toml); a profile may have its own. Without any, each bad run is told in one message: `ml-alert check-config` shows those rules.",
     ),
     key(
         "ALERT_BUDGET_SECONDS",
         Kind::Count,
         Some("30"),
-        "Time that a run with rules spends on delivering at its end, pauses that services ask for included.",
+        "Time that a run spends on delivering at its end, pauses that services ask for included.",
     ),
     key("ALERT_FORMAT", Kind::Text, Some("auto"), "Form of the message: `slack`, `discord`, or `auto` to tell by the webhook's host."),
     key(
@@ -118,7 +118,7 @@ pub const KEYS: &[Key] = &[
     key("EXPORT_COMPRESSION", Kind::Switch, Some("false"), "Whether ml-export compresses its files with zstd."),
     key("LOGS_DIR", Kind::Path, Some("logs"), "Folder of the nightly logs."),
     key("BACKUP_DIR", Kind::Path, Some("backups"), "Folder of the backups."),
-    key("STATE_DIR", Kind::Path, Some("state"), "Folder of what must be remembered between runs: the outbox of undelivered alerts, locks."),
+    key("STATE_DIR", Kind::Path, Some("state"), "Folder of what must be remembered between runs: alerts and what of them is undelivered, looks of ml-health, locks."),
     key(
         "BACKUP_NAME",
         Kind::Text,
