@@ -135,5 +135,5 @@ fn a_backup_that_fails_is_told_in_the_chat_and_by_mail() {
     system.set("DATABASE_URL", format!("postgresql://x:y@127.0.0.1:{}/x", closed_port()));
     let told = system.told_of("ml-backup", &[]).join("\n");
     assert!(tells(&told, "high", "tool.ml-backup"), "{told}");
-    assert!(mail.letters().iter().any(|letter| letter.contains("ml-backup")), "{:?}", mail.letters());
+    assert!(mail.letters().iter().any(|letter| letter.data.contains("ml-backup")), "{:?}", mail.letters());
 }

@@ -57,6 +57,17 @@ impl Watched {
         std::fs::write(path, text).unwrap();
     }
 
+    /// Writes the blocks of TOML that stand in docs/operations of this system into these files, in turn.
+    pub fn write_rules_of_the_page(&self, paths: &[&str]) {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations").join(format!("{}.md", self.profile));
+        let page = std::fs::read_to_string(page).unwrap();
+        let blocks: Vec<&str> = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+        assert_eq!(blocks.len(), paths.len(), "{blocks:?}");
+        for (path, block) in paths.iter().zip(blocks) {
+            self.write(path, block);
+        }
+    }
+
     pub fn chmod(&self, path: &str, mode: u32) {
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(self.path().join(path), std::fs::Permissions::from_mode(mode)).unwrap();
