@@ -38,6 +38,7 @@ pub fn angles() -> (Watched, TestDb, [Running; 2]) {
     system.write("logs/backup.log", "began\n");
     system.set("BACKUP_LOG", "logs/backup.log");
     system.write_rules_of_the_page(&["config/rotate.toml", "config/rotate-now.toml"]);
+    system.set("ROTATE_RULES", "config/rotate.toml");
     system.write(".env", "NOTION_TOKEN=x");
     system.chmod(".env", 0o600);
     let words = [random_word(), random_word()];

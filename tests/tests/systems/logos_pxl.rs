@@ -60,6 +60,7 @@ pub fn pxl() -> Watched {
     system.write("app/logs/access.log", "");
     system.write("app/logs/performance.json", "{}");
     system.write_rules_of_the_page(&["config/rotate.toml"]);
+    system.set("ROTATE_RULES", "config/rotate.toml");
     system.set("ACCESS_LOG", system.path().join("app/logs/access.log").display().to_string());
     system.set("ARCHIVE_DIR", system.path().join("backups").display().to_string());
     system.write("backups/logos-pxl-config_20251019_023000.tar.gz", "x");
