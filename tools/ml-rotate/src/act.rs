@@ -33,6 +33,7 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
         guard: Guard::of(&stage.settings),
         tell: RefCell::new(Box::new(|status, step| stage.step(status, step))),
         failures: RefCell::default(),
+        names: RefCell::default(),
         warned: Cell::new(false),
         count: Count::default(),
     };

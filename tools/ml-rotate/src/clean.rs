@@ -133,6 +133,10 @@ fn one(rule: &Clean, old: &Old, job: &Job<'_>) -> Result<bool> {
         }
         return Ok(false);
     }
+    if pack::is_in_use(&old.path) {
+        job.skip(&old.path, "somebody has it open for writing");
+        return Ok(false);
+    }
     if !job.dry {
         std::fs::remove_file(&old.path).map_err(|error| files::storage(&error, &old.path, "cannot remove"))?;
         add(&job.count.removed);

@@ -78,7 +78,7 @@ fn gone(rule: &Rotate, any: &Reader, options: glob::MatchOptions, found: &mut Ve
         let (folders, root) =
             (glob::glob_with(folder, options).or_fail(Class::Config, || "a pattern of folders")?, root(Path::new(pattern)));
         for folder in folders.flatten().filter(|folder| folder.is_dir()) {
-            let home = rule.to.as_ref().map(|to| folder.join(to));
+            let home = rule.to.as_ref().map(|to| resolved(&folder.join(to)));
             for beside in [Some(folder.clone()), home].into_iter().flatten() {
                 for (path, meta) in entries(&beside)? {
                     let read = path.file_name().and_then(|name| name.to_str()).and_then(|name| any.read(name));
@@ -109,10 +109,26 @@ pub fn is_below(path: &Path, root: &Path) -> bool {
     }
 }
 
+/// The folder that a path means, also when it is not there yet.
+pub fn resolved(path: &Path) -> PathBuf {
+    if let Ok(found) = path.canonicalize() {
+        return found;
+    }
+    let folder = path.parent().map(resolved).unwrap_or_default();
+    match path.components().next_back() {
+        Some(Component::ParentDir) => folder.parent().map_or_else(|| folder.clone(), Path::to_owned),
+        Some(Component::Normal(name)) => folder.join(name),
+        _ => folder,
+    }
+}
+
 /// Where rotated files of a log go in the end.
 pub fn home(rule: &Rotate, log: &Path) -> PathBuf {
     let folder = log.parent().unwrap_or(Path::new("."));
-    rule.to.as_ref().map_or_else(|| folder.to_owned(), |to| folder.join(to))
+    match rule.to.as_ref().map(|to| resolved(&folder.join(to))) {
+        Some(home) if home != resolved(folder) => home,
+        _ => folder.to_owned(),
+    }
 }
 
 /// The rotated files of a log, beside it and where they go, the newest first.

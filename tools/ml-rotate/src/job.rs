@@ -6,7 +6,9 @@ use ml_common::record::{Status, Step};
 use ml_common::signal::Cancel;
 use ml_common::{Class, Failure};
 use std::cell::{Cell, RefCell};
-use std::path::Path;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 /// Where records go.
 pub type Tell<'a> = Box<dyn FnMut(Status, Step) + 'a>;
@@ -27,6 +29,8 @@ pub struct Job<'a> {
     pub tell: RefCell<Tell<'a>>,
     /// What could not be done.
     pub failures: RefCell<Vec<Failure>>,
+    /// Whose rotated files of a name lie in a folder.
+    pub names: RefCell<HashMap<(PathBuf, OsString), PathBuf>>,
     /// Something has to be looked at.
     pub warned: Cell<bool>,
     /// What was done.
@@ -59,6 +63,28 @@ pub fn step(what: &str, path: &Path, reason: impl Into<String>) -> Step {
 }
 
 impl Job<'_> {
+    /// Makes sure that no other log has rotated files of the same names in these folders: one's rules would remove the other's.
+    ///
+    /// # Errors
+    /// Class Config.
+    pub fn claim(&self, log: &Path, folders: [&Path; 2]) -> ml_common::Result<()> {
+        let name = log.file_name().unwrap_or_default();
+        let mut names = self.names.borrow_mut();
+        let places = folders.map(|folder| (crate::find::resolved(folder), name.to_owned()));
+        if let Some(other) = places.iter().find_map(|place| names.get(place)) {
+            let both = if other == log {
+                format!("{} is in two tables", log.display())
+            } else {
+                format!("{} and {} have rotated files of the same names in one folder", other.display(), log.display())
+            };
+            return Err(
+                Failure::new(Class::Config, both).hint("give each log one table, and each folder of logs a folder of its own with to")
+            );
+        }
+        names.extend(places.map(|place| (place, log.to_owned())));
+        Ok(())
+    }
+
     /// Tells a step.
     pub fn tell(&self, status: Status, step: Step) {
         (self.tell.borrow_mut())(if self.dry && status == Status::Ok { Status::Planned } else { status }, step);

@@ -26,6 +26,11 @@ pub enum Packed {
     Written,
 }
 
+/// Whether somebody is known to write the file.
+pub fn is_in_use(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| platform::is_being_written(&file) == Some(true))
+}
+
 /// Compresses `from` to `to`, which has its mode, owner and time. A `to` that a killed run left is taken when it holds the same.
 ///
 /// # Errors

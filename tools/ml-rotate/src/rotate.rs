@@ -20,6 +20,9 @@ const LETS_GO: Duration = Duration::from_secs(5);
 /// What a killed run left unfinished is removed after so long.
 const LEFT: Duration = Duration::from_secs(3600);
 
+/// What to do about a writer that goes on in a rotated file.
+const REOPEN: &str = "its writer has not opened its log anew: restart it, tell it with notify, or use how = \"copytruncate\"";
+
 /// Does a table.
 ///
 /// # Errors
@@ -60,6 +63,7 @@ pub fn table(rule: &Rotate, job: &Job<'_>) -> Result<()> {
 
 /// Puts one log aside, if it is due.
 fn one(rule: &Rotate, log: &Path, job: &Job<'_>) -> Result<Option<Kept>> {
+    job.claim(log, [log.parent().unwrap_or(Path::new(".")), &find::home(rule, log)])?;
     recover(rule, log, job)?;
     let meta = match log.symlink_metadata() {
         Ok(meta) => meta,
@@ -176,15 +180,38 @@ fn remove(path: &Path, bytes: u64, job: &Job<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Removes what is too much and compresses the rest.
+/// Removes what is too old or too many, compresses the rest, and then sees how much it is together.
 fn tidy(rule: &Rotate, log: &Path, fresh: Option<Kept>, told: bool, job: &Job<'_>) -> Result<()> {
-    let mut kept = find::kept(rule, log)?;
-    if let Some(planned) = fresh.as_ref().filter(|_| job.dry) {
-        kept.insert(0, planned.clone());
+    let all = |kept: Vec<Kept>| -> Vec<Kept> {
+        let planned = fresh.iter().filter(|_| job.dry).cloned();
+        planned.chain(kept).collect()
+    };
+    let kept = all(find::kept(rule, log)?);
+    let left = drop_surplus(&Rotate { max_total: None, ..rule.clone() }, kept, job)?;
+    for (at, file) in left.iter().enumerate() {
+        job.cancel.check()?;
+        let is_fresh = fresh.as_ref().is_some_and(|fresh| fresh.plain == file.plain);
+        if let Err(failure) = settle(rule, log, at, file, (is_fresh, is_fresh && told), job) {
+            job.failed("compress", file.paths.first().map_or(log, PathBuf::as_path), failure)?;
+        }
     }
+    if rule.max_total.is_some() {
+        // A dry run does not know how small they become, and names the most that could go.
+        let left = if job.dry { left } else { find::kept(rule, log)? };
+        drop_surplus(&Rotate { keep: None, keep_for: None, ..rule.clone() }, left, job)?;
+    }
+    Ok(())
+}
+
+/// Removes what the rule keeps no longer; gives what is left.
+fn drop_surplus(rule: &Rotate, kept: Vec<Kept>, job: &Job<'_>) -> Result<Vec<Kept>> {
     let surplus = plan::surplus(rule, &kept, job.now);
     for (at, reason) in &surplus {
         for path in &kept[*at].paths {
+            if pack::is_in_use(path) {
+                job.warn("waits", path, format!("it is to go ({reason}), and still being written"), REOPEN);
+                continue;
+            }
             let bytes = path.symlink_metadata().map_or(kept[*at].bytes, |meta| meta.len());
             match remove(path, bytes, job) {
                 Ok(()) => {
@@ -200,14 +227,8 @@ fn tidy(rule: &Rotate, log: &Path, fresh: Option<Kept>, told: bool, job: &Job<'_
             }
         }
     }
-    for (at, file) in kept.iter().enumerate().filter(|(at, _)| !surplus.iter().any(|(gone, _)| gone == at)) {
-        job.cancel.check()?;
-        let is_fresh = fresh.as_ref().is_some_and(|fresh| fresh.plain == file.plain);
-        if let Err(failure) = settle(rule, log, at, file, (is_fresh, is_fresh && told), job) {
-            job.failed("compress", file.paths.first().map_or(log, PathBuf::as_path), failure)?;
-        }
-    }
-    Ok(())
+    let gone = |at: usize| surplus.iter().any(|(gone, _)| *gone == at);
+    Ok(kept.into_iter().enumerate().filter(|(at, _)| !gone(*at)).map(|(_, file)| file).collect())
 }
 
 /// Brings a rotated file into its last form and place.
@@ -261,8 +282,7 @@ pub fn tell_packed(from: &Path, to: &Path, packed: Packed, fresh: bool, began: I
         }
         Packed::Written if fresh => job.tell(Status::Skipped, step("waits", from, "it is still being written; a later run compresses it")),
         Packed::Written => {
-            let hint = "its writer has not opened its log anew: restart it, tell it with notify, or use how = \"copytruncate\"";
-            job.warn("waits", from, "it is still being written, long after it was rotated", hint);
+            job.warn("waits", from, "it is still being written, long after it was rotated", REOPEN);
         }
     }
 }

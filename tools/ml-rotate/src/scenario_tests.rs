@@ -63,6 +63,7 @@ fn run(rule: &Rotate, now: Timestamp) -> Vec<(Status, Step)> {
         guard: Guard::default(),
         tell: RefCell::new(Box::new(|status, step| told.borrow_mut().push((status, step)))),
         failures: RefCell::default(),
+        names: RefCell::default(),
         warned: Cell::new(false),
         count: Count::default(),
     };

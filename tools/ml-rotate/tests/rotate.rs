@@ -229,3 +229,44 @@ fn a_writer_that_is_told_opens_its_log_anew() {
     let out = rotate(&site).arg("--rules").arg(&path).run().expect_code(1);
     assert!(out.stderr.contains("holds no process id"), "{}", out.stderr);
 }
+
+#[test]
+fn what_is_in_use_or_would_be_mixed_up_stays() {
+    let site = TempDir::new().unwrap();
+    let root = site.path();
+    for folder in ["a", "b", "old"] {
+        fs::create_dir(root.join(folder)).unwrap();
+    }
+    for name in ["a/x.log", "b/x.log", "old/1.tmp", "old/2.tmp", "old/3.tmp"] {
+        fs::write(root.join(name), "x").unwrap();
+        age(&root.join(name), 50);
+    }
+    let mixed = "[[rotate]]\nfiles = [\"a/x.log\", \"b/x.log\"]\nto = \"../kept\"\nkeep = 1\n\
+        [[rotate]]\nfiles = \"old/1.tmp\"\nsize = \"1MiB\"\n[[rotate]]\nfiles = \"old/1.*\"\n";
+    let out = rotate(&site).arg("--rules").arg(rules(&site, mixed)).run().expect_code(78);
+    assert!(out.stdout.contains("rotated files of the same names") && out.stdout.contains("is in two tables"), "{}", out.stdout);
+    assert!(root.join("b/x.log").exists() && names(&root.join("kept")).len() == 1);
+    let open = File::options().append(true).open(root.join("old/1.tmp")).unwrap();
+    let text = "[[clean]]\nunder = \"old\"\nfiles = \"*.tmp\"\nolder = \"30d\"\n";
+    rotate(&site).arg("--rules").arg(rules(&site, text)).run().expect_code(0);
+    let left = names(&root.join("old"));
+    assert_eq!(left, if cfg!(target_os = "linux") { vec!["1.tmp", "3.tmp"] } else { vec!["3.tmp"] });
+    drop(open);
+    rotate(&site).arg("--rules").arg(rules(&site, text)).run().expect_code(0);
+    assert_eq!(names(&root.join("old")), ["3.tmp"]);
+}
+
+#[test]
+fn how_much_it_is_together_is_counted_compressed() {
+    let site = TempDir::new().unwrap();
+    let log = site.path().join("app.log");
+    let path = rules(&site, "[[rotate]]\nfiles = \"app.log\"\nmax_total = \"4KiB\"\n");
+    for _ in 0..3 {
+        fs::write(&log, "the same line again and again\n".repeat(1000)).unwrap();
+        rotate(&site).arg("--rules").arg(&path).run().expect_code(0);
+    }
+    assert_eq!(names(site.path()).iter().filter(|name| name.starts_with("app.log-")).count(), 3, "30 kB are less when they are compressed");
+    let small = rules(&site, "[[rotate]]\nfiles = \"app.log\"\nmax_total = \"1B\"\n");
+    rotate(&site).arg("--rules").arg(&small).run().expect_code(0);
+    assert_eq!(names(site.path()).iter().filter(|name| name.starts_with("app.log-")).count(), 1, "the newest stays");
+}
