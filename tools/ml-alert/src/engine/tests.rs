@@ -168,7 +168,7 @@ fn one_event_is_one_notification() {
     assert_eq!(bench.check(120, "redis.ping", Status::Ok, 1.0), [""; 0], "the group was told two minutes ago");
     bench.0.record(&check(300, "redis.queue", Status::Ok, 2000.0));
     let told = bench.notified(300);
-    assert_eq!(told[0].title, "lab: 1 low: redis.queue");
+    assert_eq!(told[0].title, "lab: 1 low: redis.queue; 1 resolved: redis.ping");
     assert_eq!(
         told[0].items.iter().map(|item| (item.id.as_str(), item.resolved)).collect::<Vec<_>>(),
         [("redis.queue", false), ("redis.ping", true)]

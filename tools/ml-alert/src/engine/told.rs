@@ -68,7 +68,12 @@ fn notification(told: &Told<'_>, state: &mut State, group: &Group, names: &BTree
     let incident = rule(&first).and_then(|rule| rule.incident.as_deref()).or(first.labels.get("incident").map(String::as_str));
     let shown: Vec<&Alert> = alerts.iter().filter(|alert| alert.firing.is_some() || why == Why::Resolved).copied().collect();
     let systems: BTreeSet<&str> = alerts.iter().map(|alert| alert.system.as_str()).collect();
-    let title = format!("{}: {}{}: {}", several(&systems), prefix(why), counts(&shown, why, state.crowded_out), named(&shown));
+    let mut title = format!("{}: {}{}: {}", several(&systems), prefix(why), counts(&shown, why, state.crowded_out), named(&shown));
+    if shown.len() < alerts.len() {
+        // A message that only says what is left would read as if that began.
+        let over: Vec<&Alert> = alerts.iter().filter(|alert| alert.firing.is_none()).copied().collect();
+        title.push_str(&format!("; {} resolved: {}", over.len(), named(&over)));
+    }
     let look: BTreeSet<&str> = alerts
         .iter()
         .filter(|alert| !alert.id.starts_with("tool.") && !alert.id.contains('*'))

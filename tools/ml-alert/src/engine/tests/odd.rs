@@ -134,7 +134,11 @@ fn systems_with_equal_ids_are_apart_and_each_is_named() {
     let told = bench.notified(0);
     assert_eq!(told[0].title, "lab, mill: 2 critical: disk, disk");
     assert_eq!(told[0].items.iter().map(|item| item.system.as_str()).collect::<Vec<_>>(), ["lab", "mill"]);
-    assert_eq!(bench.check(600, "disk", Status::Ok, 0.0), ["Firing lab, mill: 1 critical: disk"], "one of the two is over");
+    assert_eq!(
+        bench.check(600, "disk", Status::Ok, 0.0),
+        ["Firing lab, mill: 1 critical: disk; 1 resolved: disk"],
+        "one of the two is over"
+    );
 }
 
 #[test]
