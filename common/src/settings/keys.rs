@@ -78,12 +78,7 @@ pub const KEYS: &[Key] = &[
     key("SUCCESS_RATE_THRESHOLD", Kind::Percent, Some("85"), "ml-health warns when fewer per cent of the proofs succeeded."),
     key("ERROR_RATE_THRESHOLD", Kind::Percent, Some("10"), "ml-health warns when more per cent of the proofs failed."),
     key("TIMEOUT_THRESHOLD_MS", Kind::Count, Some("5000"), "ml-health warns when the API takes longer to answer, in milliseconds."),
-    key(
-        "POLL_INTERVAL_MINUTES",
-        Kind::Count,
-        Some("5"),
-        "How often the watch is scheduled; known for old settings files, without effect yet.",
-    ),
+    key("POLL_INTERVAL_MINUTES", Kind::Count, Some("5"), "How often `ml-health --watch` looks when it is given no time."),
     key("CHECK_DEADLINE_MS", Kind::Count, Some("10000"), "Time that each check of ml-health has, in milliseconds."),
     key("DISK_FREE_WARN_PERCENT", Kind::Percent, Some("15"), "ml-health warns when the disk of exports or backups has less free."),
     key("DISK_FREE_MIN_MB", Kind::Count, Some("200"), "Less free disk than this is critical and a gate, in MiB."),

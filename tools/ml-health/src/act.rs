@@ -32,7 +32,8 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
     if choice.is_empty() {
         return Err(Failure::new(Class::Usage, "no check is left to make").hint("see --only, --skip and --tier in --help"));
     }
-    if cli.watch.is_some() && !matches!(mode, Output::Records | Output::Table) {
+    let beat = cli.beat(&stage.settings)?;
+    if beat.is_some() && !matches!(mode, Output::Records | Output::Table) {
         return Err(Failure::new(Class::Usage, "a watch prints records or a table")
             .hint("leave --output away, or write the metrics with --textfile"));
     }
@@ -48,7 +49,7 @@ pub fn act(cli: &Cli, stage: &Stage) -> Result<Done> {
         let shared = Shared { cancel: stage.cancel.clone(), since: cli.since, memories: Arc::new(state.memory().views.clone()) };
         lanes.extend(profile.lanes(&|id| choice.has(id), &opening, &shared)?);
     }
-    let watch = cli.watch.map(|every| Watch { every, until: cli.lasting.map(|lasting| Instant::now() + lasting) });
+    let watch = beat.map(|every| Watch { every, until: cli.lasting.map(|lasting| Instant::now() + lasting) });
     let mut report = Report::new(stage, profile.zip(state), watch.is_none(), cli.textfile.as_deref());
     let made = Schedule::start(Lane::join(lanes)).run(watch, &stage.cancel, &mut report);
     let written = report.finish();

@@ -7,7 +7,7 @@ use clap::Parser;
 use jiff::Timestamp;
 use ml_common::settings::Settings;
 use ml_common::stage::{Common, InputUse, Output};
-use ml_common::{Done, Result, Stage, Tool, pg};
+use ml_common::{Class, Done, Failure, Result, Stage, Tool, pg};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -28,9 +28,9 @@ pub struct Cli {
     /// Make only checks of these tiers, and what they need [default: all]
     #[arg(long, value_enum, value_name = "TIER,...", value_delimiter = ',')]
     pub tier: Vec<Tier>,
-    /// Look again and again, so often unless a check says otherwise (`30s`)
-    #[arg(long, value_name = "TIME", value_parser = above_zero)]
-    pub watch: Option<Duration>,
+    /// Look again and again, so often unless a check says otherwise (`30s`) [default: every POLL_INTERVAL_MINUTES]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, value_parser = above_zero)]
+    pub watch: Option<Option<Duration>>,
     /// End the watch after so long (`60m`)
     #[arg(long = "for", value_name = "TIME", requires = "watch", value_parser = above_zero)]
     pub lasting: Option<Duration>,
@@ -67,6 +67,21 @@ impl Cli {
             None => Ok(None),
         };
         self.loaded.get_or_init(load).as_ref().map(Option::as_ref).map_err(Clone::clone)
+    }
+
+    /// How often a watch looks, when it is one.
+    ///
+    /// # Errors
+    /// Class Config when the settings have to say and do not.
+    pub(crate) fn beat(&self, settings: &Settings) -> Result<Option<Duration>> {
+        let Some(None) = self.watch else { return Ok(self.watch.flatten()) };
+        match settings.count("POLL_INTERVAL_MINUTES")? {
+            0 => {
+                let none = Failure::new(Class::Config, "POLL_INTERVAL_MINUTES must be above 0");
+                Err(none.hint("correct POLL_INTERVAL_MINUTES in the settings, or give --watch a time"))
+            }
+            minutes => Ok(Some(Duration::from_secs(minutes.saturating_mul(60)))),
+        }
     }
 
     /// The checks that are asked for.
@@ -116,5 +131,24 @@ impl Tool for Cli {
 
     fn act(&mut self, stage: &Stage) -> Result<Done> {
         if self.check_config { crate::act::check_config(self, stage) } else { crate::act::act(self, stage) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_without_a_time_looks_as_often_as_the_settings_say() {
+        let beat = |args: &[&str], minutes: &str| {
+            let set = [format!("POLL_INTERVAL_MINUTES={minutes}")];
+            let settings = Settings::load(None, &set, &|_| None).unwrap();
+            Cli::try_parse_from([&["ml-health"], args].concat()).unwrap().beat(&settings).map_err(|failure| failure.class)
+        };
+        assert_eq!(beat(&[], "5"), Ok(None));
+        assert_eq!(beat(&["--watch", "30s"], "5"), Ok(Some(Duration::from_secs(30))));
+        assert_eq!(beat(&["--watch", "--for", "60m"], "5"), Ok(Some(Duration::from_secs(300))));
+        assert_eq!(beat(&["--watch"], "0"), Err(Class::Config));
+        assert_eq!(Settings::default().count("POLL_INTERVAL_MINUTES").ok(), Some(5), "as in the guide");
     }
 }
