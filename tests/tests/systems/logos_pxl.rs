@@ -311,7 +311,7 @@ fn every_check_and_rule_has_been_seen_to_judge() {
     let seen = system.is("restarted with another kernel", &[NO_HMAC, ("uptime", "warn"), ("kernel.hash", "warn"), ("logs.errors", "warn")]);
     told(&seen, "critical", "kernel.hash", "Security Engineer");
     told(&seen, "low", "uptime", "");
-    assert_eq!(seen.check("access.sources")["summary"], "10.0.0.7 asks most: 2 of 3 requests since the last look");
+    assert_eq!(seen.check("access.sources")["summary"], "2 of 3 requests since the last look came from the busiest: 10.0.0.7");
     let value = |id: &str| seen.check(id)["value"].as_i64().unwrap();
     assert_eq!((value("access.requests"), value("auth.patterns")), (2, 1));
     assert_eq!(seen.check("auth.patterns")["evidence"], json!(["10.0.0.7 X-Signature missing"]));
@@ -352,6 +352,8 @@ fn every_check_and_rule_has_been_seen_to_judge() {
     let told = system.told_of("ml-archive", &[]).join("\n");
     assert!(tells(&told, "high", "tool.ml-archive") && told.contains("Senior Engineer"), "{told}");
     assert!(!tells(&told, "critical", "tool.ml-archive"), "it is told once: {told}");
+    let told = system.told_of("ml-push", &[]).join("\n");
+    assert!(tells(&told, "critical", "tool.ml-push"), "{told}");
 }
 
 #[test]
