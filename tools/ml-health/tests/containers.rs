@@ -148,7 +148,8 @@ fn the_checks_of_the_causal_gym_on_real_containers() {
         assert!(!output.stdout.contains(&secret), "the secret is in a record");
         output
     };
-    let script = "echo 'INFO listening'; echo 'ERROR slow_request of 4 s'; echo 'anthropic API error, api_key=hunter2hunter2' >&2; sleep 600";
+    let script =
+        "echo 'INFO listening'; echo 'ERROR slow_request of 4 s'; echo 'anthropic API error, api_key=hunter2hunter2' >&2; sleep 600";
     podman.detached("causal-interface-gym", &["--env", "PORT=1"], script);
     podman.detached("postgres", &[], "sleep 600");
     podman.detached("redis", &[], "sleep 600");

@@ -41,6 +41,12 @@ fn crashes_stops_and_what_was_given_up_are_told_by_the_profile_of_twzrd() {
     assert_eq!((&crashes["value"], &online["value"]), (&0.into(), &2.into()), "{crashes} {online}");
     assert_eq!(online["summary"], "2 of 2 services online, 0 restarts");
 
+    let logged = |code: i32| {
+        let output = of(&pm2, shipped("twzrd", state.path())).args(["--only", "logs.errors"]).run().expect_code(code);
+        output.record("check", "logs.errors").clone()
+    };
+    assert_eq!(logged(0)["value"], 0);
+
     // pm2 starts it anew; that it is up again does not hide the crash.
     std::fs::write(pm2.home().join("crash"), "").unwrap();
     while pm2.home().join("crash").exists() {
@@ -57,6 +63,13 @@ fn crashes_stops_and_what_was_given_up_are_told_by_the_profile_of_twzrd() {
     let evidence = check["evidence"].to_string();
     assert!(evidence.contains("api: online") && evidence.contains("1 restart, 1 of them new"), "{check}");
     assert_eq!(look(0).record("check", "pm2.crashes")["value"], 0, "it is over");
+    // pm2 itself writes the file, a moment later.
+    while !std::fs::read_to_string(pm2.home().join("logs/api-error.log")).unwrap_or_default().contains("Error: out of luck") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let said = logged(1);
+    assert!(said["evidence"].to_string().contains("Error: out of luck"), "{said}");
+    assert_eq!(logged(0)["value"], 0, "told once");
 
     // Stopped by somebody, and one that pm2 gives up.
     pm2.run(&["stop", "worker"]);
