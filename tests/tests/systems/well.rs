@@ -3,6 +3,7 @@
 use crate::watched::Watched;
 use crate::{angles, causal_gym, logos_pxl, mathledger, twzrd};
 use ml_tests::{Cluster, RedisServer, Request, Response, Running, TestDb};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A system under its profile that is well, with all that the manual's commands touch.
 pub struct Place {
@@ -10,10 +11,25 @@ pub struct Place {
     pub db: TestDb,
     /// Servers and processes that live as long as it does.
     _alive: (Option<RedisServer>, Vec<Running>),
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// Two drills of one system are not made at once, and its commands have some.
+fn alone(profile: &str) -> MutexGuard<'static, ()> {
+    static SYSTEMS: [(&str, Mutex<()>); 5] = [
+        ("mathledger", Mutex::new(())),
+        ("twzrd", Mutex::new(())),
+        ("angles", Mutex::new(())),
+        ("causal-gym", Mutex::new(())),
+        ("logos-pxl", Mutex::new(())),
+    ];
+    let (_, system) = SYSTEMS.iter().find(|(name, _)| *name == profile).unwrap();
+    system.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The system of this profile.
 pub fn place(profile: &'static str) -> Place {
+    let alone = alone(profile);
     let (mut system, db, redis, running) = match profile {
         "mathledger" => {
             let (system, db, redis) = mathledger::mathledger();
@@ -73,7 +89,7 @@ pub fn place(profile: &'static str) -> Place {
     system.chmod(".env", 0o600);
     std::fs::create_dir_all(system.path().join("remote")).unwrap();
     system.set("PUSH_TO", system.path().join("remote").display().to_string());
-    Place { system, db, _alive: (redis, running) }
+    Place { system, db, _alive: (redis, running), _alone: alone }
 }
 
 /// Whether it has one.
