@@ -5,7 +5,8 @@
 //! Discord webhook; silent when all is well.
 //!
 //! It writes `alert` records, the fate of each notification by the id of its group (without rules of one's own: `chat`), and the checks `state`
-//! (what is remembered was damaged or cannot be kept), `outbox` (what was given up) and `deadman.SINK`.
+//! (what is remembered was damaged or cannot be kept), `outbox` (what was given up) and `deadman.SINK`. A replay adds the steps `rule.NAME`: how
+//! many alerts of that rule fired, were resolved, told, kept back.
 
 mod builtin;
 mod cli;
