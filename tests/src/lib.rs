@@ -34,6 +34,7 @@ pub mod redis_server;
 pub mod running;
 pub mod s3_server;
 pub mod schema;
+mod server;
 pub mod skip;
 pub mod smtp;
 pub mod stand_ins;
