@@ -15,14 +15,17 @@ const IMAGE: &str = "mini:1";
 /// What a container may do here; without these podman wants to raise limits that a container of tests cannot raise.
 const LIMITS: [&str; 6] = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000", "--network", "none"];
 
-/// Ends the service `$2`, if any, and what is in the folder `$1`. Who watches over a command in a container stays for minutes after its end.
+/// Ends the service `$2`, if any, and what is in the folder `$1`. Who watches over a command in a container stays for minutes after its end,
+/// and has podman clean up after it, which makes the folder anew: the watchers end first, then what they began.
 const END: &str = r#"
 [ -z "$2" ] || kill "$2"
 "$1"/podman rm --all --force --time 0
-for process in /proc/[0-9]*; do
-    case $(readlink "$process/exe") in
-        */conmon) if grep -qs -- "$1/store/" "$process/cmdline"; then kill -KILL "${process#/proc/}"; fi ;;
-    esac
+for name in conmon podman; do
+    for process in /proc/[0-9]*; do
+        case $(readlink "$process/exe") in
+            */"$name") if grep -qs -- "$1/store" "$process/cmdline"; then kill -KILL "${process#/proc/}"; fi ;;
+        esac
+    done
 done
 rm -rf -- "$1""#;
 
