@@ -47,7 +47,8 @@ fn healthy_degraded_critical_and_absent() {
     system.has_no_mistake();
     // The private server of the tests does without fsync.
     let fast = ("db.settings", "warn");
-    system.is("healthy", &[fast]);
+    let seen = system.is("healthy", &[fast]);
+    system.tells_of_a_tool_that_failed(&seen);
 
     system.service.set("/metrics", metrics(84, 1001));
     db.client().batch_execute("UPDATE proofs SET created_at = now() - interval '61 minutes'").unwrap();

@@ -119,6 +119,7 @@ fn a_job_that_does_not_come_is_an_alert() {
         let records = all.records.iter().filter(|record| record["kind"] != "check" || is_of(record["id"].as_str().unwrap()));
         Seen { records: records.cloned().collect(), told: Vec::new(), code: 0 }
     };
+    system.tells_of_a_tool_that_failed(&all);
     // What still comes, after so many minutes; who is missed then.
     let (hourly, daily) = (["host.load", "host.swap", "pm2"], ["db"]);
     let day = 24 * 60;

@@ -161,6 +161,18 @@ impl Watched {
         self.told_since(before)
     }
 
+    /// A tool that ended in an internal error, after a look at which all was well, is told as critical.
+    #[track_caller]
+    pub fn tells_of_a_tool_that_failed(&self, well: &Seen) {
+        self.forget_alerts();
+        let mut records = well.records.clone();
+        let end = records.iter_mut().find(|record| record["kind"] == "end" && record["tool"] == "ml-health").unwrap();
+        (end["status"], end["exit"], end["summary"]) = (json!("crit"), json!(70), json!("an internal error"));
+        end["error_class"] = json!("internal");
+        let told = self.later(&Seen { records, told: Vec::new(), code: 5 }, 1).join("\n");
+        assert!(tells(&told, "critical", "tool.ml-health"), "{told}");
+    }
+
     /// Nothing has been told before.
     pub fn forget_alerts(&self) {
         std::fs::remove_file(self.path().join(format!("state/alerts-{}.json", self.profile))).ok();
