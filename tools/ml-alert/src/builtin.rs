@@ -44,3 +44,31 @@ pub fn mend(rules: &mut Rules, settings: &Settings) {
 fn is_wrong(name: &str, value: &str) -> bool {
     name == "ALERT_WEBHOOK" && http::check_url(value).is_err()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_without_mistake_and_says_what_it_lacks() {
+        let rules = Rules::read(&[], &Settings::default()).unwrap();
+        assert!(rules.are_builtin() && rules.each_run && rules.rules.len() == 2);
+        assert_eq!(rules.sinks[SINK].shown(), "ALERT_WEBHOOK is not set");
+    }
+
+    #[test]
+    fn what_would_need_a_memory_is_a_mistake_where_each_run_is_judged_by_itself() {
+        let text = |rule: &str| format!("[alerts]\neach_run = true\n[[rule]]\nname = \"a\"\nid = \"*\"\n{rule}");
+        assert!(Rules::parse(&text("status = \"crit\"")).is_ok());
+        for key in ["for = \"5m\"", "of = \"2 of 3\"", "absent_for = \"1h\"", "changed = \"value\""] {
+            let failure = Rules::parse(&text(key)).unwrap_err();
+            let word = key.split(' ').next().unwrap();
+            assert!(
+                failure.message.contains(&format!("rules.toml:3:1: with each_run nothing is remembered that {word} could")),
+                "{failure:?}"
+            );
+        }
+        let quiet = "[[quiet]]\nzone = \"UTC\"\nfrom = \"22:00\"\nto = \"07:00\"";
+        assert!(Rules::parse(&text(quiet)).unwrap_err().message.contains("nothing waits for the end of quiet hours"));
+    }
+}
