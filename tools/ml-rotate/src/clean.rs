@@ -120,6 +120,10 @@ fn one(rule: &Clean, old: &Old, job: &Job<'_>) -> Result<bool> {
         job.skip(&old.path, "it has changed since it was looked at");
         return Ok(false);
     }
+    if pack::is_in_use(&old.path) {
+        job.skip(&old.path, "somebody has it open for writing");
+        return Ok(false);
+    }
     let path = old.path.display().to_string();
     if let Some(packing) = rule.compress {
         let to = PathBuf::from(format!("{path}{}", packing.ending()));
@@ -131,10 +135,6 @@ fn one(rule: &Clean, old: &Old, job: &Job<'_>) -> Result<bool> {
             let packed = pack::pack(&old.path, &to, packing, job.cancel)?;
             tell_packed(&old.path, &to, packed, false, began, job);
         }
-        return Ok(false);
-    }
-    if pack::is_in_use(&old.path) {
-        job.skip(&old.path, "somebody has it open for writing");
         return Ok(false);
     }
     if !job.dry {
