@@ -1,6 +1,6 @@
 //! Programs that run at another time: libfaketime (Debian's package faketime) tells them the date, and nothing else of theirs is changed.
 //!
-//! Only the date is another one: durations, deadlines and the times of files are real.
+//! It is the library for programs with threads, as ours are. Only the date is another one: durations, deadlines and the times of files are real.
 
 use crate::{TempDir, Tool};
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub fn unsettable(program: &str) -> Option<String> {
 
 fn library() -> Option<PathBuf> {
     let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
-    let paths = folders.iter().map(|folder| Path::new(folder).join("faketime/libfaketime.so.1"));
+    let paths = folders.iter().map(|folder| Path::new(folder).join("faketime/libfaketimeMT.so.1"));
     paths.into_iter().find(|path| path.exists())
 }
 

@@ -65,7 +65,7 @@ fn storm(desk: &Desk) {
     let ids: Vec<String> = (0..MANY).map(|n| format!("table.{n}")).collect();
     for (minute, status) in [(0, "crit"), (5, "crit"), (10, "ok")] {
         let checks: Vec<(&str, &str, f64)> = ids.iter().map(|id| (id.as_str(), status, 1.0)).collect();
-        desk.tool(&[]).at(&at(minute)).stdin_records(&run(minute, &checks)).run().expect_code(0);
+        desk.tool(&[]).at(&at(minute)).timeout(Duration::from_secs(600)).stdin_records(&run(minute, &checks)).run().expect_code(0);
     }
 }
 
