@@ -113,7 +113,12 @@ pub const KEYS: &[Key] = &[
     key("EXPORT_COMPRESSION", Kind::Switch, Some("false"), "Whether ml-export compresses its files with zstd."),
     key("LOGS_DIR", Kind::Path, Some("logs"), "Folder of the nightly logs."),
     key("BACKUP_DIR", Kind::Path, Some("backups"), "Folder of the backups."),
-    key("STATE_DIR", Kind::Path, Some("state"), "Folder of what must be remembered between runs: alerts and what of them is undelivered, looks of ml-health, locks."),
+    key(
+        "STATE_DIR",
+        Kind::Path,
+        Some("state"),
+        "Folder of what must be remembered between runs: alerts and what of them is undelivered, looks of ml-health, locks.",
+    ),
     key(
         "BACKUP_NAME",
         Kind::Text,
