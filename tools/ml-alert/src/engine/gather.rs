@@ -1,6 +1,6 @@
 //! Which alerts fire for which group of which sink, and what keeps them from being told.
 
-use super::state::{Alert, State};
+use super::state::{Alert, Group, State};
 use crate::notification::Severity;
 use crate::rules::{Index, Pace, Rule, Rules, SEVERITIES};
 use glob::Pattern;
@@ -107,6 +107,7 @@ pub(super) fn gather(rules: &Rules, index: &Index, state: &mut State, now: Times
             }
         }
     }
+    storms(&mut groups, &state.groups);
     changed.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     for (name, reason) in changed {
         state.alerts.with(&name, |alert| alert.kept_back = reason.as_ref().map(|(said, _)| said.clone()));
@@ -116,6 +117,31 @@ pub(super) fn gather(rules: &Rules, index: &Index, state: &mut State, now: Times
     }
     groups
 }
+
+/// More new groups than these at a time are one for a sink, however the rules group: nobody reads ten thousand messages.
+const STORM: usize = 20;
+
+/// Gathers the new groups of a sink into one when there are too many. An alert stays in the group in which it was told, so that this one has an end.
+fn storms(groups: &mut BTreeMap<String, Members>, known: &BTreeMap<String, Group>) {
+    let is_new = |key: &String| known.get(key).is_none_or(|group| group.told.is_empty());
+    let mut new: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for key in groups.keys().filter(|key| is_new(key)) {
+        new.entry(sink_of(key).to_owned()).or_default().push(key.clone());
+    }
+    for (sink, keys) in new.into_iter().filter(|(_, keys)| keys.len() > STORM) {
+        let parts: Vec<Members> = keys.iter().filter_map(|key| groups.remove(key)).collect();
+        let storm = groups.entry(format!("{sink}\t{IN_A_STORM}")).or_default();
+        storm.sink = sink;
+        for part in parts {
+            storm.firing.extend(part.firing);
+            storm.muted.extend(part.muted);
+            storm.pace = [storm.pace, part.pace].into_iter().flatten().min_by_key(|pace| pace.repeat_interval);
+        }
+    }
+}
+
+/// Its name beside the sink's.
+const IN_A_STORM: &str = "many at once";
 
 /// The sink of a group.
 pub(super) fn sink_of(key: &str) -> &str {

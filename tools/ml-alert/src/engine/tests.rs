@@ -381,6 +381,29 @@ fn a_storm_is_one_digest() {
 }
 
 #[test]
+fn too_many_groups_at_a_time_are_one_until_they_are_over() {
+    let each = format!("{BAD}group_by = [\"id\"]\n");
+    for (ids, messages) in [(20, 20), (21, 1), (3000, 1)] {
+        let mut bench = Bench::new(&each);
+        bench.check(0, "before", Status::Crit, 0.0);
+        (0..ids).for_each(|id| bench.0.record(&check(60, &format!("disk.{id}"), Status::Crit, 0.0)));
+        let told = bench.notified(60);
+        let named: u64 = told.iter().map(|told| told.items.len() as u64 + told.more).sum();
+        assert_eq!((told.len(), named), (messages, ids));
+        // One that comes alone is told alone; of what was told together the end is told together.
+        assert_eq!(bench.check(120, "alone", Status::Crit, 0.0), ["Firing lab: 1 critical: alone"]);
+        (0..ids).for_each(|id| bench.0.record(&check(7200, &format!("disk.{id}"), Status::Ok, 1.0)));
+        let over = bench.notified(7200);
+        let named: u64 = over.iter().map(|told| told.items.len() as u64 + told.more).sum();
+        assert_eq!((over.len(), named), (messages, ids));
+        assert!(over.iter().all(|told| told.why == Why::Resolved));
+        let groups: Vec<&str> = told.iter().map(|told| told.group.as_str()).collect();
+        assert!(over.iter().all(|told| groups.contains(&told.group.as_str())), "who is told of the beginning is told of the end");
+        assert_eq!(bench.check(7260, "before", Status::Ok, 1.0), ["Resolved lab: 1 resolved: before"]);
+    }
+}
+
+#[test]
 fn ids_at_random_do_not_fill_the_memory() {
     let mut bench = Bench::new(&format!("{BAD}of = \"1 of 3\"\n"));
     for i in 0..50_000i64 {

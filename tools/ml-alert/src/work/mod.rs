@@ -60,7 +60,7 @@ impl Work {
     /// With these rules; the state is held from here on, unless each run is judged by itself.
     ///
     /// # Errors
-    /// Class Config for rules or a state that cannot be read, Storage.
+    /// Class Config for rules that cannot be read.
     pub fn begin(files: &[PathBuf], stage: &Stage) -> Result<Work> {
         let rules = Arc::new(Rules::read(files, &stage.settings)?);
         if !rules.sinks.values().any(Sink::takes_notifications) {
@@ -86,7 +86,11 @@ impl Work {
             match open {
                 Ok(file) => work.remember(file, stage)?,
                 Err(failure) if failure.class == Class::Locked => {}
-                Err(failure) => return Err(failure),
+                // What is alarming is told all the same; how the call ends says that nothing can be remembered.
+                Err(failure) => {
+                    work.store = Some(Box::new(State::default()));
+                    work.trouble = Some(failure);
+                }
             }
         }
         Ok(work)
@@ -164,7 +168,7 @@ impl Work {
             let complete = missing.is_empty() && stage.verdict.died().next().is_none();
             deliver::ping(stage, &self.rules.sinks, Ping::at_end(complete, waiting == 0), &told);
         }
-        let trouble = self.trouble.take().or(delivered.unsaved);
+        let trouble = self.trouble.take().or_else(|| noted(delivered.unsaved).err());
         if delivered.held + delivered.refused > 0 {
             let count = counted(delivered.held + delivered.refused, "notification");
             let why = delivered.why.unwrap_or_else(|| Failure::new(Class::Network, told.clone()));
@@ -185,7 +189,8 @@ impl Work {
                 stage.check(Status::Warn, check);
             }
             Some(failure) if each_run && failure.class == Class::Locked => {}
-            trouble => noted(trouble)?,
+            Some(failure) => return Err(failure.context(format!("{told}, and nothing is remembered"))),
+            None => {}
         }
         let done = Done { exit, status: (exit != Exit::OK).then_some(Status::Crit), ..Done::ok(told) };
         Ok(done.metric("sent", delivered.sent).metric("waiting", waiting).metric("firing", firing))
