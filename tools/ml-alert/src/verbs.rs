@@ -7,6 +7,7 @@ use crate::engine;
 use crate::engine::state::{Silence, State, VERSION};
 use crate::notification::Why;
 use crate::rules::Rules;
+use crate::sinks::Kind;
 use crate::work::{rule_files, state_path};
 use jiff::{SignedDuration, Timestamp};
 use ml_common::people::counted;
@@ -151,7 +152,11 @@ pub fn test(cli: &Cli, args: &Test, stage: &Stage) -> Result<Done> {
     let told = deliver::test_notification(stage, &args.sink);
     if stage.dry_run {
         deliver::plan(stage, &rules.sinks, &told);
-        return Ok(Done { status: Some(Status::Planned), ..Done::ok(format!("would send a test alert to {}", sink.shown())) });
+        let would = match sink.kind {
+            Kind::Unset(_) => format!("would not send a test alert: {}", sink.shown()),
+            _ => format!("would send a test alert to {}", sink.shown()),
+        };
+        return Ok(Done { status: Some(Status::Planned), ..Done::ok(would) });
     }
     deliver::once(stage, sink, &told)?;
     Ok(Done::ok(format!("a test alert was sent to {}", sink.shown())))
