@@ -79,6 +79,12 @@ impl Pattern {
         dated.replace("{ext}", &ending).replace("{stem}", stem).replace("{name}", log)
     }
 
+    /// Whether the short name stands behind the newest that is kept: a date alone reads as its midnight, and so comes before every time of that day.
+    pub fn is_short_enough(&self, at: Timestamp, newest: Option<Timestamp>) -> bool {
+        let midnight = at.to_zoned(TimeZone::UTC).start_of_day().map_or(at, |midnight| midnight.timestamp());
+        !self.is_daily() || newest.is_none_or(|newest| newest < midnight)
+    }
+
     /// Recognises the rotated files of this log.
     ///
     /// # Errors
@@ -167,6 +173,23 @@ mod tests {
                 assert_eq!(pattern.of(log).unwrap().read(&other), None, "{other}");
             }
             assert_eq!(pattern.of("other.log").unwrap().read(long), None);
+        }
+    }
+
+    #[test]
+    fn a_date_alone_never_stands_before_what_was_rotated_that_day() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (daily, exact) = (Pattern::parse("{name}-{date}").unwrap(), Pattern::default());
+        let noon = at("2025-01-08T12:00:00Z");
+        for (newest, is_enough) in [
+            (None, true),
+            (Some("2025-01-07T23:59:59Z"), true),
+            (Some("2025-01-08T00:00:00Z"), false),
+            (Some("2025-01-08T02:00:00Z"), false),
+            (Some("2025-01-09T00:00:00Z"), false),
+        ] {
+            assert_eq!(daily.is_short_enough(noon, newest.map(at)), is_enough, "{newest:?}");
+            assert!(exact.is_short_enough(noon, newest.map(at)));
         }
     }
 

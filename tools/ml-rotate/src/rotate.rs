@@ -83,8 +83,8 @@ fn one(rule: &Rotate, log: &Path, job: &Job<'_>) -> Result<Option<Kept>> {
     let (beside, home) = (log.parent().unwrap_or(Path::new(".")), find::home(rule, log));
     let at = plan::moment(job.now, newest);
     let taken = |plain: &str| [beside, &home].iter().any(|folder| is_taken(folder, plain));
-    let short = rule.name.name(name, at, false);
-    let plain = if taken(&short) { rule.name.name(name, at, true) } else { short };
+    let short = Some(rule.name.name(name, at, false)).filter(|short| rule.name.is_short_enough(at, newest) && !taken(short));
+    let plain = short.unwrap_or_else(|| rule.name.name(name, at, true));
     let copied = matches!(rule.how, How::CopyTruncate(_));
     let target = if copied { home.join(&plain) } else { beside.join(&plain) };
     let kept = Kept { at, plain, paths: vec![target.clone()], bytes: meta.len() };

@@ -157,6 +157,29 @@ proptest! {
 }
 
 #[test]
+fn several_of_a_day_go_in_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("app.log");
+    let rule = Rotate {
+        files: vec![log.to_str().unwrap().to_owned()],
+        name: Pattern::parse("{stem}.{date}{ext}").unwrap(),
+        keep: Some(2),
+        size: Some(1),
+        ..Rotate::default()
+    };
+    let mut now: Timestamp = "2025-01-08T02:00:00Z".parse().unwrap();
+    let mut written: Vec<String> = Vec::new();
+    // The one with the date alone goes on the third run; its name is free then, and would stand before all others of that day.
+    for number in 0..30 {
+        written.push(format!("line {number}\n"));
+        fs::write(&log, &written[number]).unwrap();
+        run(&rule, now);
+        assert_eq!(everything(&rule, &log), written[number.saturating_sub(1)..].concat());
+        now += SignedDuration::from_hours(1);
+    }
+}
+
+#[test]
 fn a_file_that_is_still_written_waits_and_then_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("app.log");
