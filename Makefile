@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 SHARE := $(DESTDIR)$(PREFIX)/share/mathledger-ops
 
 .DEFAULT_GOAL := help
-.PHONY: help nightly test check bench derive-record generate windows install services-up services-down services-status clean clean-services
+.PHONY: help nightly test check fuzz bench derive-record generate windows install services-up services-down services-status clean clean-services
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,10 @@ check: ## the whole gate: format, lints, tests, documentation, generated files, 
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps
 	shellcheck -x scripts/*.sh scripts/lib/*.sh .ci/run
 	@scripts/test.sh
+
+fuzz: ## property tests on new random cases, CASES=1000 each (what fails is kept in proptest-regressions)
+	PROPTEST_CASES=$(or $(CASES),1000) $(CARGO) test --workspace --exclude ml-tests --no-fail-fast --lib
+	PROPTEST_CASES=$(or $(CASES),1000) $(CARGO) test -p ml-logic -p ml-derive -p ml-archive --no-fail-fast --test unification --test truth --test notations --test proofs --test reference --test hostile
 
 bench: ## measure the derivation engine beside a plain one (BENCH_LONG=1: more rounds)
 	@scripts/bench.sh $(ARGS)
