@@ -1,7 +1,7 @@
 //! The command line of ml-alert.
 
 use crate::work::{Work, rule_files};
-use crate::{replay, verbs};
+use crate::{orders, replay, verbs};
 use clap::Parser;
 use ml_common::record::Record;
 use ml_common::stage::{Common, InputUse};
@@ -53,6 +53,8 @@ pub enum Verb {
     List,
     /// Tell nothing of an id or a rule for a while
     Silence(SilenceArgs),
+    /// Take what fires for over: its check is gone, or it was put right where no check looks
+    Resolve(Resolve),
     /// Send a test alert through one sink
     Test(Test),
     /// Read the rules and tell every mistake
@@ -87,15 +89,31 @@ pub struct SilenceArgs {
     /// For how long
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "2h")]
     pub lasting: Duration,
+    #[command(flatten)]
+    pub(crate) by: By,
+    /// End the silence of this number instead
+    #[arg(long, value_name = "NUMBER", conflicts_with = "pattern")]
+    pub expire: Option<u64>,
+}
+
+/// What to take for over.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Resolve {
+    /// Id or rule, with * for any part of it
+    pub pattern: String,
+    #[command(flatten)]
+    pub(crate) by: By,
+}
+
+/// Who wants something, and why.
+#[derive(Clone, Debug, clap::Args)]
+pub struct By {
     /// Who wants it [default: $USER]
     #[arg(long, value_name = "NAME")]
     pub author: Option<String>,
     /// Why
     #[arg(long, value_name = "TEXT", default_value = "no reason given")]
     pub reason: String,
-    /// End the silence of this number instead
-    #[arg(long, value_name = "NUMBER", conflicts_with = "pattern")]
-    pub expire: Option<u64>,
 }
 
 /// Which sink to test.
@@ -139,7 +157,8 @@ impl Tool for Cli {
             Some(Verb::Replay(args)) => replay::replay(self, &args, stage),
             Some(Verb::Explain(args)) => verbs::explain(self, &args, stage),
             Some(Verb::List) => verbs::list(stage),
-            Some(Verb::Silence(args)) => verbs::silence(&args, stage),
+            Some(Verb::Silence(args)) => orders::silence(&args, stage),
+            Some(Verb::Resolve(args)) => orders::resolve(&args, stage),
             Some(Verb::Test(args)) => verbs::test(self, &args, stage),
             Some(Verb::CheckConfig) => verbs::check_config(self, stage),
             None => self.begun(stage)?.end(self, stage),

@@ -13,6 +13,7 @@ mod cli;
 mod deliver;
 mod engine;
 mod notification;
+mod orders;
 mod outbox;
 mod plan;
 mod replay;

@@ -1,16 +1,24 @@
-//! What a run has seen while another one holds the state: left in files beside it, for whoever holds it next.
+//! What a run has seen, and what people have asked for, while another run holds the state: left in files beside it, for whoever holds it next.
 
 use crate::engine::Engine;
-use ml_common::files::{NewFile, storage};
+use crate::engine::order::Order;
+use jiff::Timestamp;
+use ml_common::files::{NewFile, name_stamp, read_small, storage};
 use ml_common::reader::{Item, Reader};
 use ml_common::record::{Body, Record};
-use ml_common::{Result, Stage};
+use ml_common::{Class, OrFail, Result, Stage};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Of what could not be judged now, so many records are kept.
 const SPOOLED: usize = 50_000;
+
+/// Endings of what is left: records, an order.
+const RECORDS: &str = "jsonl";
+const ORDER: &str = "order";
+/// A larger file is no order of ours.
+const LARGEST: u64 = 1 << 20;
 
 /// The files of other runs, and what this one would leave.
 #[derive(Debug)]
@@ -42,14 +50,27 @@ impl Spool {
         if self.lines.is_empty() {
             return Ok(0);
         }
+        self.write(&format!("{name}.{RECORDS}"), &self.lines)?;
+        Ok(self.lines.len())
+    }
+
+    /// Leaves an order.
+    ///
+    /// # Errors
+    /// Class Storage.
+    pub fn order(&self, order: &Order, name: &str) -> Result<()> {
+        let line = serde_json::to_string(order).or_fail(Class::Internal, || "writing an order")?;
+        self.write(&format!("{}-{name}.{ORDER}", name_stamp(Timestamp::now())), &[line])
+    }
+
+    fn write(&self, name: &str, lines: &[String]) -> Result<()> {
         std::fs::create_dir_all(&self.folder).map_err(|error| storage(&error, &self.folder, "cannot make the folder"))?;
-        let path = self.folder.join(format!("{name}.jsonl"));
+        let path = self.folder.join(name);
         let mut file = NewFile::create(&path)?;
-        for line in &self.lines {
+        for line in lines {
             writeln!(file.file(), "{line}").map_err(|error| storage(&error, &path, "cannot write"))?;
         }
-        file.publish()?;
-        Ok(self.lines.len())
+        file.publish().map(drop)
     }
 
     /// Whether others have left anything.
@@ -68,8 +89,17 @@ impl Spool {
     /// A signal.
     pub fn take(&mut self, engine: &mut Engine, stage: &Stage) -> Result<()> {
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        let new = entries.filter(|path| path.extension().is_some_and(|end| end == "jsonl") && !self.taken.contains(path));
+        let new = entries.filter(|path| path.extension().is_some_and(|end| end == RECORDS || end == ORDER) && !self.taken.contains(path));
         for path in new.collect::<BTreeSet<_>>() {
+            if path.extension().is_some_and(|end| end == ORDER) {
+                let text = read_small(&path, LARGEST).ok().flatten().unwrap_or_default();
+                // One that cannot be read stays: a newer program may know it.
+                if let Ok(order) = serde_json::from_slice::<Order>(&text) {
+                    engine.state.obey(&order);
+                    self.taken.insert(path);
+                }
+                continue;
+            }
             let Ok(file) = std::fs::File::open(&path) else { continue };
             for item in Reader::new(file) {
                 stage.cancel.check()?;

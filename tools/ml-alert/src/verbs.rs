@@ -1,15 +1,15 @@
-//! What else ml-alert does: explaining, silencing, listing, testing a sink, checking the rules.
+//! What else ml-alert does: explaining, listing, testing a sink, checking the rules.
 
 use crate::builtin;
-use crate::cli::{Cli, Explain, SilenceArgs, Test};
+use crate::cli::{Cli, Explain, Test};
 use crate::deliver;
 use crate::engine;
-use crate::engine::state::{Silence, State, VERSION};
+use crate::engine::state::{State, VERSION};
 use crate::notification::Why;
 use crate::rules::Rules;
 use crate::sinks::Kind;
 use crate::work::{rule_files, state_path};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use ml_common::people::counted;
 use ml_common::record::{Step, timestamp};
 use ml_common::stage::Output;
@@ -98,45 +98,6 @@ pub fn list(stage: &Stage) -> Result<Done> {
     }
     let firing = state.alerts.values().filter(|alert| alert.firing.is_some()).count();
     Ok(Done::ok(format!("{firing} firing, {}, {} in the outbox", counted(state.silences.len(), "silence"), state.outbox.len())))
-}
-
-/// Silences something for a while, or ends a silence.
-///
-/// # Errors
-/// Class Usage for a malformed pattern or an unknown number, Locked while another run is at work.
-pub fn silence(args: &SilenceArgs, stage: &Stage) -> Result<Done> {
-    let path = state_path(stage);
-    let mut file: StateFile<State> = if stage.dry_run { StateFile::look(&path, VERSION)? } else { StateFile::open(&path, VERSION)? };
-    let now = Timestamp::now();
-    let state = &mut file.value;
-    state.silences.retain(|silence| silence.until > now);
-    if let Some(number) = args.expire {
-        let before = state.silences.len();
-        state.silences.retain(|silence| silence.id != number);
-        if state.silences.len() == before {
-            return Err(Failure::new(Class::Usage, format!("there is no silence {number}")).hint("ml-alert list shows them"));
-        }
-        file.save()?;
-        return Ok(said(stage, format!("silence {number} is over"), format!("would end silence {number}")));
-    }
-    let Some(pattern) = args.pattern.clone() else {
-        return Err(Failure::new(Class::Usage, "nothing is named to be silenced").hint("name an id or a rule, with * for any part of it"));
-    };
-    glob::Pattern::new(&pattern).map_err(|error| {
-        Failure::new(Class::Usage, format!("'{pattern}' is no pattern: {error}")).hint("write an id or a rule, with * for any part of it")
-    })?;
-    let until = SignedDuration::try_from(args.lasting).ok().and_then(|lasting| now.checked_add(lasting).ok());
-    let until = until.ok_or_else(|| Failure::new(Class::Usage, "that is too long").hint("give an end within this millennium"))?;
-    let id = state.silences.iter().map(|silence| silence.id).max().unwrap_or_default() + 1;
-    let author = args.author.clone().or_else(|| stage.env("USER")).unwrap_or_else(|| "nobody".into());
-    state.silences.push(Silence { id, pattern: pattern.clone(), from: now, until, author, reason: args.reason.clone() });
-    file.save()?;
-    let (until, would) = (timestamp(until), format!("would silence {pattern} until {}", timestamp(until)));
-    Ok(said(stage, format!("{pattern} is silenced until {until}; to end it: ml-alert silence --expire {id}"), would))
-}
-
-fn said(stage: &Stage, done: String, would: String) -> Done {
-    if stage.dry_run { Done { status: Some(Status::Planned), ..Done::ok(would) } } else { Done::ok(done) }
 }
 
 /// Sends a test alert through one sink.

@@ -9,6 +9,7 @@ mod crowd;
 mod gather;
 mod groups;
 pub mod hash;
+pub mod order;
 mod seen;
 pub mod state;
 mod told;

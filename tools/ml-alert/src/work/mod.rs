@@ -98,10 +98,7 @@ impl Work {
 
     /// Goes on from a state.
     fn remember(&mut self, mut file: StateFile<State>, stage: &Stage) -> Result<()> {
-        if let Some(failure) = file.warning() {
-            let check = Check { id: "state".into(), summary: failure.message.clone(), hint: failure.hint.clone(), ..Check::default() };
-            stage.check(Status::Warn, check);
-        }
+        tell_damage(&file, stage);
         self.go_on(std::mem::take(&mut file.value));
         self.store = Some(Box::new(file));
         // What others have seen before is judged before.
@@ -340,6 +337,14 @@ impl Work {
         let left = if stage.dry_run { self.spool.len() } else { self.spool.leave(&stage.name)? };
         let summary = format!("another run holds the state; {} left for it", counted(left, "record"));
         Ok(Done { exit, ..Done::ok(summary) })
+    }
+}
+
+/// A state that was moved aside is told.
+pub fn tell_damage(file: &StateFile<State>, stage: &Stage) {
+    if let Some(failure) = file.warning() {
+        let check = Check { id: "state".into(), summary: failure.message.clone(), hint: failure.hint.clone(), ..Check::default() };
+        stage.check(Status::Warn, check);
     }
 }
 
