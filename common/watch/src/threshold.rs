@@ -42,7 +42,7 @@ impl Threshold {
         if let What::Condition(expr) = &what
             && !expr.is_condition()
         {
-            let hint = "write a comparison such as > 80, a range such as 10:20, or a condition such as busy / total > 0.8";
+            let hint = "write a comparison such as > 80, a range such as 10:20, or a condition such as busy / total > 0.8 or open == true";
             return Err(Mistake::new(0, "this is neither true nor false", hint));
         }
         Ok(Threshold { text: trimmed.to_owned(), what })

@@ -147,9 +147,9 @@ impl Every {
         })
     }
 
-    /// Whether it may be more than once a day.
-    pub fn is_frequent(self) -> bool {
-        matches!(self, Every::Hour) || matches!(self, Every::Span(span) if span < Duration::from_secs(86_400))
+    /// Whether it needs to know the time of the day of the last rotation.
+    pub fn counts_hours(self) -> bool {
+        matches!(self, Every::Hour | Every::Span(_))
     }
 }
 
@@ -222,8 +222,12 @@ fn rotate(table: &Table<'_>, base: &Path) -> Option<Rotate> {
             Pattern::default()
         }),
     };
-    if name.is_daily() && every.is_some_and(Every::is_frequent) {
-        file.mistake(table.at(), "{date} tells no two rotations of a day apart", "write {stamp} in its name");
+    if name.is_daily() && every.is_some_and(Every::counts_hours) {
+        file.mistake(
+            table.at(),
+            "{date} does not say at what time of its day a log was rotated",
+            "write {stamp} in its name, or every = \"daily\"",
+        );
     }
     let keep = table.count("keep");
     if let Some(zero) = keep.as_ref().filter(|keep| keep.value == 0) {

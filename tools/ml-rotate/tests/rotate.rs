@@ -116,7 +116,7 @@ fn mistakes_have_their_place() {
         "compres",
         "has no older",
         "size",
-        "{date} tells no two",
+        "{date} does not say",
         "who is to be told",
     ] {
         assert!(out.stderr.contains(said), "{said}: {}", out.stderr);

@@ -90,7 +90,7 @@ fn every_mistake_of_a_check_has_its_line() {
             "6:8 crit > 70 holds before warn > 80 does (let crit lie beyond warn)",
             "8:6 a is there twice (ids tell checks apart: choose another)",
             "10:9 the range begins above its end (write LOW:HIGH, the lower one first)",
-            "11:9 this is neither true nor false (write a comparison such as > 80, a range such as 10:20, or a condition such as busy / total > 0.8)",
+            "11:9 this is neither true nor false (write a comparison such as > 80, a range such as 10:20, or a condition such as busy / total > 0.8 or open == true)",
             "12:10 there is no check d (there are c, e, f)",
             "16:12 interval is shorter than timeout (a check must be over before its next turn: shorten timeout)",
             "18:12 this { is not closed (write {NAME}, and {{ for a brace)",
