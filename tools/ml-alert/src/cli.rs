@@ -158,7 +158,7 @@ impl Tool for Cli {
             Some(Verb::Explain(args)) => verbs::explain(self, &args, stage),
             Some(Verb::List) => verbs::list(stage),
             Some(Verb::Silence(args)) => orders::silence(&args, stage),
-            Some(Verb::Resolve(args)) => orders::resolve(&args, stage),
+            Some(Verb::Resolve(args)) => orders::resolve(self, &args, stage),
             Some(Verb::Test(args)) => verbs::test(self, &args, stage),
             Some(Verb::CheckConfig) => verbs::check_config(self, stage),
             None => self.begun(stage)?.end(self, stage),

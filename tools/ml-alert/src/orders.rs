@@ -1,10 +1,11 @@
 //! `silence` and `resolve`: people ask, and the state obeys; where another run holds it, with the next record of that run.
 
-use crate::cli::{By, Resolve, SilenceArgs};
+use crate::cli::{By, Cli, Resolve, SilenceArgs};
 use crate::engine::order::Order;
 use crate::engine::state::{State, VERSION};
+use crate::rules::Rules;
 use crate::spool::Spool;
-use crate::work::{self, state_path};
+use crate::work::{self, rule_files, state_path};
 use jiff::{SignedDuration, Timestamp};
 use ml_common::people::counted;
 use ml_common::record::{Step, timestamp};
@@ -61,9 +62,14 @@ pub fn silence(args: &SilenceArgs, stage: &Stage) -> Result<Done> {
 /// Takes what fires for over.
 ///
 /// # Errors
-/// Class Usage for a malformed pattern, and when nothing of that name fires.
-pub fn resolve(args: &Resolve, stage: &Stage) -> Result<Done> {
+/// Class Usage for a malformed pattern, for rules that judge each run by itself, and when nothing of that name fires; Config for rules that
+/// cannot be read.
+pub fn resolve(cli: &Cli, args: &Resolve, stage: &Stage) -> Result<Done> {
     is_pattern(&args.pattern)?;
+    if Rules::read(&rule_files(cli, stage)?, &stage.settings)?.each_run {
+        return Err(Failure::new(Class::Usage, "by these rules each run is judged by itself, and nothing goes on from run to run")
+            .hint("correct what is bad, or take the check out; ml-alert silence keeps it from being told"));
+    }
     let (pattern, at, author) = (args.pattern.clone(), Timestamp::now(), author(&args.by, stage));
     let (changed, given) = give(&Order::Resolve { pattern, at, author, reason: args.by.reason.clone() }, stage)?;
     if changed.is_empty() {

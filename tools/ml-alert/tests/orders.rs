@@ -77,6 +77,13 @@ fn a_watch_obeys_with_its_next_record() {
 }
 
 #[test]
+fn where_each_run_is_judged_by_itself_there_is_nothing_to_end() {
+    let desk = Desk::new("http://127.0.0.1:9/in", &EACH.replace("group_wait = \"0s\"", "each_run = true"));
+    let stderr = desk.tool(&["resolve", "*"]).run().expect_code(64).stderr;
+    assert!(stderr.contains("each run is judged by itself") && stderr.contains("silence"), "{stderr}");
+}
+
+#[test]
 fn a_damaged_state_is_not_replaced_in_silence() {
     let desk = Desk::new("http://127.0.0.1:9/in", EACH);
     std::fs::create_dir_all(desk.state()).unwrap();
