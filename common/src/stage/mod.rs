@@ -12,7 +12,7 @@ use crate::exit::{Exit, TABLE};
 use crate::failure::{Failure, Result};
 use crate::fold::Verdict;
 use crate::pg;
-use crate::record::{self, Alert, Body, Check, Head, Map, Record, Statement, Status, Step};
+use crate::record::{self, Alert, Body, Check, Head, Map, Record, Scalar, Statement, Status, Step};
 use crate::redact;
 use crate::settings::Settings;
 use crate::signal::Cancel;
@@ -280,14 +280,21 @@ fn scrubbed(mut body: Body) -> Body {
         }
     };
     let maybe = |text: &mut Option<String>| text.iter_mut().for_each(scrub);
+    let word = |scalar: &mut Scalar| {
+        if let Scalar::Text(text) = scalar {
+            scrub(text);
+        }
+    };
     match &mut body {
         Body::Check(check) => {
             scrub(&mut check.summary);
             maybe(&mut check.hint);
             check.evidence.iter_mut().for_each(scrub);
+            check.value.iter_mut().chain(check.metrics.values_mut()).chain(check.labels.values_mut()).for_each(word);
         }
         Body::Step(step) => {
             scrub(&mut step.summary);
+            step.metrics.values_mut().chain(step.labels.values_mut()).for_each(word);
             maybe(&mut step.reason);
             maybe(&mut step.hint);
         }
@@ -299,6 +306,7 @@ fn scrubbed(mut body: Body) -> Body {
         }
         Body::End(end) => {
             scrub(&mut end.summary);
+            end.metrics.values_mut().chain(end.labels.values_mut()).for_each(word);
             maybe(&mut end.reason);
             maybe(&mut end.hint);
         }

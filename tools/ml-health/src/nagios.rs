@@ -47,7 +47,14 @@ fn performance(check: &Check) -> Option<String> {
     // A condition over several values is no range.
     let is_range =
         |limit: &&Scalar| !matches!(limit, Scalar::Text(text) if text.contains(|c: char| c.is_ascii_alphabetic() || " <>=".contains(c)));
-    let text = |limit: &Option<Scalar>| limit.as_ref().filter(is_range).map(ToString::to_string).unwrap_or_default();
+    // A plain number begins at nothing there; what may be negative has no least.
+    let below = |scalar: &Scalar| matches!(scalar, Scalar::Int(..0)) || matches!(scalar, Scalar::Float(number) if *number < 0.0);
+    let is_signed = check.value.as_ref().is_some_and(below);
+    let shown = |limit: &Scalar| match limit {
+        Scalar::Int(_) | Scalar::Float(_) if is_signed || below(limit) => format!("~:{limit}"),
+        limit => limit.to_string(),
+    };
+    let text = |limit: &Option<Scalar>| limit.as_ref().filter(is_range).map(shown).unwrap_or_default();
     let data = format!("'{}'={value}{unit};{};{}", check.id, text(&check.warn), text(&check.crit));
     Some(data.trim_end_matches(';').to_owned())
 }
@@ -75,6 +82,17 @@ mod tests {
         let queue = check("redis.queue", "too | long\nqueue", 7, "", "5", "busy / total > 3");
         let expected = "ML-HEALTH WARNING - redis.queue: too / long queue | 'disk.backups'=1024B;512:;256: 'redis.queue'=7;5";
         assert_eq!(line(Status::Warn, "2 checks", &[(Status::Ok, &disk), (Status::Warn, &queue)]), expected);
+    }
+
+    #[test]
+    fn what_may_be_negative_has_no_least() {
+        let of = |value: i64, warn: i64, crit: i64| {
+            let check =
+                Check { id: "t".into(), value: Some(value.into()), warn: Some(warn.into()), crit: Some(crit.into()), ..Check::default() };
+            line(Status::Ok, "", &[(Status::Ok, &check)]).split_once(" | ").unwrap().1.to_owned()
+        };
+        assert_eq!(of(-10, -5, 0), "'t'=-10;~:-5;~:0");
+        assert_eq!(of(3, 5, 9), "'t'=3;5;9");
     }
 
     #[test]

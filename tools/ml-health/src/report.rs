@@ -26,6 +26,7 @@ pub struct State {
     trouble: Option<Failure>,
     /// Why nothing can be kept; told once there is something to keep.
     kept_from: Option<Failure>,
+    told: bool,
     changed: bool,
     saved: Instant,
 }
@@ -36,7 +37,7 @@ impl State {
     pub fn open(stage: &Stage, profile: &Profile) -> State {
         let path = stage.settings.path("STATE_DIR").join(format!("health-{}.json", profile.system));
         let look = || StateFile::look(&path, STATE_VERSION);
-        let mut state = State { file: None, trouble: None, kept_from: None, changed: false, saved: Instant::now() };
+        let mut state = State { file: None, trouble: None, kept_from: None, told: false, changed: false, saved: Instant::now() };
         let file = if stage.dry_run || !remembers(profile) && !path.exists() {
             look()
         } else {
@@ -75,8 +76,9 @@ impl State {
             return Ok(false);
         }
         self.saved = Instant::now();
-        if let Some(failure) = self.kept_from.take() {
-            return Err(failure);
+        if let Some(failure) = &self.kept_from {
+            // Told once, and true until the end.
+            return if std::mem::replace(&mut self.told, true) { Ok(false) } else { Err(failure.clone()) };
         }
         let Some(file) = &mut self.file else { return Ok(false) };
         file.value.tidy(profile, Timestamp::now());
@@ -87,7 +89,7 @@ impl State {
 /// Whether anything of the profile is told from run to run, as far as that is known before.
 fn remembers(profile: &Profile) -> bool {
     profile.checks.iter().any(|check| check.trend.is_some() || check.availability.is_some() || !check.remembered().is_empty())
-        || profile.probes.iter().any(|probe| !matches!(probe.kind.name, "json" | "dns" | "tls"))
+        || profile.probes.iter().any(|probe| probe.pace.is_some() || !matches!(probe.kind.name, "json" | "dns" | "tls"))
 }
 
 /// See the module.
@@ -184,7 +186,17 @@ impl<'a> Report<'a> {
         if let Some(path) = self.textfile
             && std::mem::take(&mut self.unwritten)
         {
-            self.trouble = textfile::write(path, &textfile::page(self.records())).err();
+            let trouble = textfile::write(path, &textfile::page(self.records())).err();
+            let before = std::mem::replace(&mut self.trouble, trouble);
+            // How the call ends says it, too: a watch may go on for months before.
+            if let Some(failure) = self.trouble.as_ref().filter(|_| before.is_none() && !self.in_order) {
+                let class = Some(failure.class.name().to_owned());
+                let (summary, hint) = (failure.message.clone(), failure.hint.clone());
+                self.stage.emit(
+                    Status::Warn,
+                    Body::Check(Check { id: "textfile".into(), summary, hint, error_class: class, ..Check::default() }),
+                );
+            }
         }
     }
 
@@ -246,7 +258,7 @@ impl Judge for Report<'_> {
     }
 
     fn tell(&mut self, place: usize, check: &Planned, finding: Finding, took: Option<Duration>) {
-        let status = finding.status();
+        let (status, blocked) = (finding.status(), finding.blocked_by.is_some());
         let mut checks = vec![(status, finding.into_body(&check.id, check.gate, took))];
         let body = |suffix: &str, finding: Finding| (finding.status(), finding.into_body(&format!("{}.{suffix}", check.id), false, None));
         checks.extend(self.trend.take().map(|finding| body("trend", finding)));
@@ -254,7 +266,7 @@ impl Judge for Report<'_> {
             && let Some(spec) = profile.check(&check.id).filter(|spec| spec.availability.is_some())
         {
             let now = Timestamp::now();
-            state.change(|memory| memory.found(spec, status, now));
+            state.change(|memory| memory.found(spec, (status, blocked), now));
             checks.extend(profile::availability_of(spec, state.memory(), now).map(|finding| body("availability", finding)));
         }
         if !self.in_order {

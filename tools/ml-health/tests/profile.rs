@@ -246,3 +246,41 @@ fn a_secret_of_the_environment_is_never_shown() {
     let unset = site.tool(&[]).run().expect_code(0);
     assert_eq!(unset.record("check", "a")["summary"], "API_TOKEN is not set");
 }
+
+#[test]
+fn what_a_probe_says_back_holds_no_secret_and_is_remembered_without() {
+    let secret = "tok-abcdef-123456";
+    let hook = HttpStandIn::answering(Response::json(&json!({"message": format!("bad token {secret}")}).to_string()));
+    let site = Site::new(&format!(
+        "[probe.m]\nkind = \"json\"\nurl = \"{}\"\n\
+         headers = {{ Authorization = \"Bearer ${{SVC_TOKEN}}\" }}\nmetrics = {{ message = \".message\" }}\n\
+         [[check]]\nid = \"said\"\nprobe = \"m\"\nvalue = \"message\"\ncrit = \"changed(message)\"\n",
+        hook.url("/")
+    ));
+    for _ in 0..2 {
+        let output = site.tool(&[]).env("SVC_TOKEN", secret).run();
+        assert!(!output.stdout.contains(secret) && !output.stderr.contains(secret), "{}", output.stdout);
+        assert_eq!(output.record("check", "said")["value"], "bad token ***");
+    }
+    let state = std::fs::read_to_string(site.path("state/health-demo.json")).unwrap();
+    assert!(state.contains("bad token") && !state.contains(secret), "{state}");
+}
+
+#[test]
+fn a_rate_limit_is_kept_from_run_to_run_by_whatever_probe() {
+    let hook = HttpStandIn::answering(Response::json(r#"{"a": 1}"#));
+    let site = Site::new(&format!(
+        "[probe.m]\nkind = \"json\"\nrate_limit = \"2/d\"\nurl = \"{}\"\n\
+         metrics = {{ a = \".a\" }}\n[[check]]\nid = \"a\"\nprobe = \"m\"\n",
+        hook.url("/")
+    ));
+    let seen: Vec<String> = (0..4).flat_map(|_| told(&site.tool(&[]).run())).collect();
+    assert_eq!(seen, ["a ok", "a ok", "a skipped", "a skipped"]);
+    assert_eq!(hook.requests().len(), 2);
+}
+
+#[test]
+fn no_time_at_all_is_a_mistake() {
+    let output = pool().tool(&["--set", "CHECK_DEADLINE_MS=0"]).run().expect_code(78);
+    assert!(output.stderr.contains("CHECK_DEADLINE_MS"), "{}", output.stderr);
+}

@@ -70,6 +70,8 @@ impl History {
             Status::Ok | Status::Warn => Seen::Up,
             Status::Crit => Seen::Down,
             Status::Unknown => Seen::Unknown,
+            // Whether it was well while another one kept it from being made is not known.
+            Status::Skipped if check.blocked_by.is_some() => Seen::Unknown,
             Status::Skipped | Status::Planned => return,
         };
         if !self.wants(&check.id) {

@@ -68,8 +68,9 @@ fn trend(key: &Key, series: &Series, wanted: &Wanted) -> Finding {
         }
     };
     let capacity = wanted.capacities.get(&key.id).copied().or(series.capacity);
-    let floor = if unit == "bytes" { wanted.floor } else { 0.0 };
-    let full = capacity.map(|capacity| trend.full_in(capacity, floor));
+    // So little of it a day that it lasts for a generation is no growth, whatever its unit is.
+    let floor = |capacity: f64| if unit == "bytes" { wanted.floor.min(capacity * 1e-4) } else { 0.0 };
+    let full = capacity.map(|capacity| trend.full_in(capacity, floor(capacity)));
     let mut summary = format!(
         "{} now, {} a day, {} in 30 days, {} in 90 days",
         shown(trend.last, unit),

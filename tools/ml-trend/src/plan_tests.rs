@@ -33,6 +33,19 @@ fn series(per_day: f64, days: i64, unit: &str, capacity: Option<f64>) -> Series 
     Series { figure, unit: unit.into(), capacity, uptime }
 }
 
+#[test]
+fn a_large_count_that_fills_up_is_no_standstill() {
+    // Rows of a licence, told in per cent: nobody says that they are no bytes.
+    let (mut figure, mut uptime) = (Daily::default(), Uptime::default());
+    for day in 0..20 {
+        figure.add(day * DAY, 1_500_000.0 + 100_000.0 * day as f64);
+        uptime.saw(day * DAY, Seen::Up);
+    }
+    let rows = Series { figure, unit: "bytes".into(), capacity: Some(4_000_000.0), uptime };
+    let told = trend(&key(), &rows, &wanted());
+    assert_eq!(told.status, Status::Crit, "{}", told.check.summary);
+}
+
 fn metric(finding: &Finding, name: &str) -> Option<f64> {
     match finding.check.metrics.get(name) {
         Some(Scalar::Float(value)) => Some(*value),

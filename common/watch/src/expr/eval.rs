@@ -8,12 +8,12 @@ pub trait History {
     /// The value of the last run; `None` when there was none, or it did not have the name.
     fn previous(&self, name: &str) -> Option<Value<'_>>;
 
-    /// Seconds since then.
-    fn elapsed(&self) -> Option<f64>;
+    /// Seconds since then, for that name.
+    fn elapsed(&self, name: &str) -> Option<f64>;
 
     /// Growth a day. Without anything better, that since the last run.
     fn per_day(&self, name: &str, now: f64) -> Option<f64> {
-        let (before, elapsed) = (self.previous(name)?.number()?, self.elapsed().filter(|elapsed| *elapsed > 0.0)?);
+        let (before, elapsed) = (self.previous(name)?.number()?, self.elapsed(name).filter(|elapsed| *elapsed > 0.0)?);
         Some((now - before) / elapsed * 86_400.0)
     }
 
@@ -29,7 +29,7 @@ impl History for NoHistory {
         None
     }
 
-    fn elapsed(&self) -> Option<f64> {
+    fn elapsed(&self, _name: &str) -> Option<f64> {
         None
     }
 
@@ -135,7 +135,7 @@ fn call<'a>(function: Function, arguments: &'a [Node], get: Get<'_, 'a>, history
         // A counter that fell began again at nothing.
         Function::Rate => {
             let (now, before) = change()?;
-            let elapsed = history.elapsed().filter(|elapsed| *elapsed > 0.0).ok_or(Problem::NoHistory)?;
+            let elapsed = history.elapsed(name).filter(|elapsed| *elapsed > 0.0).ok_or(Problem::NoHistory)?;
             finite(if now < before { now } else { now - before } / elapsed)
         }
         Function::PerDay => {

@@ -13,7 +13,7 @@ impl History for Before {
         }
     }
 
-    fn elapsed(&self) -> Option<f64> {
+    fn elapsed(&self, _name: &str) -> Option<f64> {
         Some(self.0)
     }
 

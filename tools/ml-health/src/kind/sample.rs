@@ -33,6 +33,17 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// Without secrets among its words: they are compared, remembered and told.
+    pub fn scrub(&mut self) {
+        for value in self.values.values_mut() {
+            if let Scalar::Text(text) = value
+                && let std::borrow::Cow::Owned(clean) = ml_common::redact::scrub(text)
+            {
+                *text = clean;
+            }
+        }
+    }
+
     /// The same with one more value.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Scalar>) -> Sample {

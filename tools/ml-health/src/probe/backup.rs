@@ -6,7 +6,8 @@ use crate::lane::Lends;
 use crate::verdict::backup::{self as verdict, Backup};
 use jiff::Timestamp;
 use ml_common::Result;
-use ml_dump::{Proof, latest};
+use ml_dump::Proof;
+use ml_dump::latest::{self, Latest};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -44,7 +45,11 @@ impl Backups {
 
 fn newest(backups: &mut Backups) -> Result<Finding> {
     let folder = backups.folder.display().to_string();
-    Ok(verdict::newest(&backups.read()?, &folder, Timestamp::now(), backups.facts.limits.backup_age))
+    let flaw = match Latest::of(&backups.folder, &backups.system) {
+        Ok(latest) => latest.and_then(|latest| latest.flaw(&backups.folder)),
+        Err(failure) => Some(failure.message),
+    };
+    Ok(verdict::newest(&backups.read()?, flaw.as_deref(), &folder, Timestamp::now(), backups.facts.limits.backup_age))
 }
 
 fn proven(backups: &mut Backups) -> Result<Finding> {

@@ -51,6 +51,9 @@ pub struct Past {
     pub at: Timestamp,
     /// Its last values.
     pub values: Map,
+    /// When those were that the last look did not give, in milliseconds since 1970: an answer without a value does not make what comes after it the first.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub older: BTreeMap<String, i64>,
     /// Daily values by name.
     pub daily: BTreeMap<String, Daily>,
     /// When it was well.
@@ -65,16 +68,26 @@ impl Memory {
             return;
         }
         let past = self.checks.entry(check.planned.id.to_string()).or_default();
-        (past.touched, past.at) = (now, now);
-        past.values = remembered.iter().filter_map(|name| Some(((*name).to_owned(), sample.values.get(*name)?.clone()))).collect();
+        let before = std::mem::replace(&mut past.at, now);
+        past.touched = now;
+        past.values.retain(|name, _| remembered.contains(&name.as_str()));
+        for name in remembered {
+            if let Some(value) = sample.values.get(name) {
+                past.values.insert(name.to_owned(), value.clone());
+                past.older.remove(name);
+            } else if past.values.contains_key(name) {
+                past.older.entry(name.to_owned()).or_insert_with(|| before.as_millisecond());
+            }
+        }
+        past.older.retain(|name, _| past.values.contains_key(name));
         let numbers = grown.iter().filter_map(|name| Some(((*name).to_owned(), Value::of(sample.values.get(*name)?).number()?)));
         for (name, number) in numbers.chain(trend.map(|number| (TREND.to_owned(), number))) {
             past.daily.entry(name).or_default().add(now.as_second(), number);
         }
     }
 
-    /// Takes in how a check was found; what was not made was not seen.
-    pub fn found(&mut self, check: &CheckSpec, status: Status, now: Timestamp) {
+    /// Takes in how a check was found. What another one kept from being made may be well or not; what was not to be made was not seen.
+    pub fn found(&mut self, check: &CheckSpec, (status, blocked): (Status, bool), now: Timestamp) {
         if check.availability.is_none() {
             return;
         }
@@ -82,6 +95,7 @@ impl Memory {
             Status::Ok | Status::Warn => Seen::Up,
             Status::Crit => Seen::Down,
             Status::Unknown => Seen::Unknown,
+            Status::Skipped if blocked => Seen::Unknown,
             Status::Skipped | Status::Planned => return,
         };
         let past = self.checks.entry(check.planned.id.to_string()).or_default();
@@ -133,8 +147,10 @@ impl History for Before<'_> {
         self.past?.values.get(name).map(Value::of)
     }
 
-    fn elapsed(&self) -> Option<f64> {
-        Some(self.now.duration_since(self.past?.at).as_secs_f64()).filter(|elapsed| *elapsed > 0.0)
+    fn elapsed(&self, name: &str) -> Option<f64> {
+        let past = self.past?;
+        let at = past.older.get(name).and_then(|at| Timestamp::from_millisecond(*at).ok()).unwrap_or(past.at);
+        Some(self.now.duration_since(at).as_secs_f64()).filter(|elapsed| *elapsed > 0.0)
     }
 
     /// Against the youngest daily value that is old enough.

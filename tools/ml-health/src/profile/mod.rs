@@ -3,10 +3,14 @@
 //! [`read`] turns the file into the types here, and tells every mistake with its place; [`judge`] is pure: a sample, a check and the memory of
 //! earlier runs make a finding; [`worker`] takes the samples on the lane of its probe.
 
+mod asked;
 mod judge;
 mod memory;
 mod needs;
 mod params;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod past_tests;
 mod read;
 mod summary;
 #[cfg(test)]

@@ -12,7 +12,8 @@ use ml_watch::conf::{self, File, RULE_TABLES, Spot, Table};
 use ml_watch::expr::Expr;
 use ml_watch::near;
 use ml_watch::threshold::Threshold;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ pub use ml_watch::conf::profile_path as path;
 const VERSION: u64 = 1;
 
 /// Ids of records that ml-health writes itself.
-const RESERVED: &[&str] = &["state", "config", "input", "upstream-silent"];
+const RESERVED: &[&str] = &["state", "config", "input", "textfile", "upstream-silent"];
 
 /// Reads a profile; `home` are the ids of the compiled-in checks.
 ///
@@ -63,14 +64,24 @@ fn open(path: &Path, settings: &Settings, home: &[&str]) -> Result<(File, Option
     RULE_TABLES.iter().for_each(|name| root.leave(name));
     root.leave("vars");
     let deadline = settings.millis("CHECK_DEADLINE_MS")?;
-    let profile = Reader { file: &file, base: settings.base(), deadline }.profile(&root, home);
+    if deadline.is_zero() {
+        return Err(
+            Failure::new(Class::Config, "CHECK_DEADLINE_MS is 0, and no check could be made in no time").hint("give it some, such as 5000")
+        );
+    }
+    let reader = Reader { file: &file, base: settings.base(), deadline, kindless: RefCell::default(), keys: RefCell::default() };
+    let profile = reader.profile(&root, home);
     Ok((file, profile))
 }
 
-struct Reader<'a> {
-    file: &'a File,
-    base: &'a Path,
-    deadline: Duration,
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a File,
+    pub(super) base: &'a Path,
+    pub(super) deadline: Duration,
+    /// Probes whose kind is a variable that is not set.
+    kindless: RefCell<BTreeSet<String>>,
+    /// What is asked, by how it may be shown.
+    pub(super) keys: RefCell<BTreeMap<String, Vec<String>>>,
 }
 
 impl Reader<'_> {
@@ -99,8 +110,8 @@ impl Reader<'_> {
             root.named_tables("probe").into_iter().filter_map(|(name, table)| self.probe(&name, &table)).collect();
         let mut checks: Vec<(CheckSpec, Table<'_>)> = Vec::new();
         for (key, prefix) in [("check", ""), ("advice", "advice.")] {
-            for table in root.tables(key) {
-                checks.extend(self.check(&table, prefix, &probes).map(|check| (check, table)));
+            for (at, table) in root.tables(key).into_iter().enumerate() {
+                checks.extend(self.check(&table, (prefix, at + 1), &probes).map(|check| (check, table)));
             }
         }
         if !root.has("check") && !root.has("advice") && !with_home {
@@ -125,7 +136,21 @@ impl Reader<'_> {
         if !name.value.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
             self.file.mistake(name.at, format!("{} is no name of a probe", name.value), "names are of letters, digits, - and _");
         }
-        let word = table.required("kind", table.text("kind"))?;
+        let word = table.required("kind", table.text("kind"));
+        if let Some(unset) = self.unset() {
+            table.keys().iter().for_each(|key| table.leave(key.value));
+            self.kindless.borrow_mut().insert(name.value.to_owned());
+            // Nothing is ever asked of it, whatever it stands for.
+            let spec = ProbeSpec {
+                name: name.value.to_owned(),
+                kind: kind::KINDS.first()?,
+                args: Args::default(),
+                pace: None,
+                unset: Some(unset),
+            };
+            return Some((spec, table.clone()));
+        }
+        let word = word?;
         let Some(kind) = kind::find(&word) else {
             let hint = near::hint(&word, kind::KINDS.iter().map(|kind| kind.name));
             self.file.mistake(word.at, format!("there is no kind of probe called {}", word.value), hint);
@@ -140,9 +165,24 @@ impl Reader<'_> {
         Some((ProbeSpec { name: name.value.to_owned(), kind, args, pace, unset: self.unset() }, table.clone()))
     }
 
-    fn check(&self, table: &Table<'_>, prefix: &str, probes: &[(ProbeSpec, Table<'_>)]) -> Option<CheckSpec> {
+    fn check(&self, table: &Table<'_>, (prefix, number): (&str, usize), probes: &[(ProbeSpec, Table<'_>)]) -> Option<CheckSpec> {
         let id = table.required("id", table.text("id"));
         let target = table.required("probe", table.text("probe"));
+        let unset = self.unset();
+        let of = |target: &Spot<String>| {
+            let name = target.split_once('.').map_or(target.as_str(), |(name, _)| name);
+            probes.iter().position(|(probe, _)| probe.name == name)
+        };
+        let place = target.as_ref().and_then(of);
+        let kindless = place.and_then(|place| {
+            let spec = &probes.get(place)?.0;
+            self.kindless.borrow().contains(&spec.name).then(|| spec.unset.clone()).flatten()
+        });
+        if let Some(why) = unset.or(kindless) {
+            let place = place.unwrap_or(0);
+            let id = id.map_or_else(|| format!("{prefix}check-{number}"), |id| format!("{prefix}{}", id.value));
+            return self.never(table, &id, place, &probes.get(place)?.0, why);
+        }
         let found = target.as_ref().and_then(|target| self.target(target, probes));
         let empty = table.table("args");
         let Some((probe, view)) = found else {
@@ -164,7 +204,9 @@ impl Reader<'_> {
         let is_default = value.is_none();
         let value = value.or_else(|| Expr::parse(known.as_ref()?.first()?).ok());
         let unit = table.text("unit").map(|unit| unit.value);
-        let unit = unit.or_else(|| Some(view.metrics.first().filter(|_| is_default)?.unit.to_owned())).filter(|unit| !unit.is_empty());
+        let standing = known.as_ref().and_then(|known| known.first()).filter(|_| is_default);
+        let of_metric = standing.and_then(|name| view.metrics.iter().find(|metric| metric.name == name));
+        let unit = unit.or_else(|| Some(of_metric?.unit.to_owned())).filter(|unit| !unit.is_empty());
         let warn = self.threshold(table, "warn", known.as_deref(), value.is_some());
         let crit = if is_advice { None } else { self.threshold(table, "crit", known.as_deref(), value.is_some()) };
         if let (Some(warn), Some(crit)) = (&warn, &crit)
@@ -194,7 +236,7 @@ impl Reader<'_> {
         let never = self.unset();
         let id = id?;
         self.id(&id);
-        let key = key(spec, view, &args);
+        let key = self.key(spec, view, &args);
         Some(CheckSpec {
             planned: Planned {
                 id: format!("{prefix}{}", id.value).into(),
@@ -395,13 +437,6 @@ fn known_metrics(probe: &ProbeSpec, view: &View, args: &Args) -> Option<Vec<Stri
     let given = |args: &Args| args.table(table).iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     // What the profile names comes first: it is what the check is about.
     Some(given(&probe.args).into_iter().chain(given(args)).chain(fixed).collect())
-}
-
-/// Names what is asked: the same of the same probe is looked at once.
-fn key(probe: &ProbeSpec, view: &View, args: &Args) -> Arc<str> {
-    let args: Vec<String> = args.0.iter().map(|(name, arg)| format!("{name}={arg:?}")).collect();
-    let shown = format!("{}.{} {}", probe.name, view.name, args.join(" "));
-    ml_common::redact::scrub(shown.trim_end()).into_owned().into()
 }
 
 /// `2h` ago or a moment, as `--since` takes it.

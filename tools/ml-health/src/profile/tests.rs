@@ -7,7 +7,7 @@ use ml_common::settings::Settings;
 use ml_common::{Class, Failure, Status};
 use std::path::PathBuf;
 
-const HEAD: &str = "[profile]\nversion = 1\nsystem = \"demo\"\n[probe.m]\nkind = \"json\"\nfile = \"m.json\"\nmetrics = { busy = \".busy\", total = \".total\" }\n";
+pub(super) const HEAD: &str = "[profile]\nversion = 1\nsystem = \"demo\"\n[probe.m]\nkind = \"json\"\nfile = \"m.json\"\nmetrics = { busy = \".busy\", total = \".total\" }\n";
 
 fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -16,7 +16,7 @@ fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-fn profile(checks: &str) -> Profile {
+pub(super) fn profile(checks: &str) -> Profile {
     let (_folder, path) = written(&format!("{HEAD}{checks}"));
     load(&path, &Settings::default(), &[]).unwrap_or_else(|failure| panic!("{}", failure.message))
 }
@@ -126,11 +126,11 @@ fn what_is_not_set_skips_what_uses_it() {
     assert!(profile.variables.contains(&"CORE_TEST_NO_SUCH_URL".to_owned()));
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     "2025-01-08T02:00:00Z".parse().unwrap()
 }
 
-fn sample(busy: i64, total: i64) -> Sample {
+pub(super) fn sample(busy: i64, total: i64) -> Sample {
     Sample { note: "seen".into(), rows: vec!["row".into()], ..Sample::default() }.with("busy", busy).with("total", total)
 }
 
@@ -265,7 +265,7 @@ fn trends_and_availability_are_told_beside_the_check() {
     assert_eq!((told.value, told.unit.as_deref(), told.metrics["in_90_days"].clone()), (Some(20.0.into()), Some("days"), 200.0.into()));
     for minute in 0..200 {
         let status = if minute < 3 { Status::Crit } else { Status::Ok };
-        memory.found(check, status, now() + SignedDuration::from_mins(minute));
+        memory.found(check, (status, false), now() + SignedDuration::from_mins(minute));
     }
     let told = availability_of(check, &memory, day(1)).unwrap();
     assert_eq!((told.status(), told.value), (Status::Crit, Some(98.5.into())));

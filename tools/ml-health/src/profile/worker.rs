@@ -75,10 +75,16 @@ impl Worker for ProbeWorker {
             turns: &mut self.turns,
         };
         let begun = look.turns.begin(look.left(), look.cancel);
-        let seen = begun.and_then(|()| probe.take(check.view.name, &check.args, &mut look));
+        let mut seen = begun.and_then(|()| probe.take(check.view.name, &check.args, &mut look));
+        if let Ok(sample) = &mut seen {
+            sample.scrub();
+        }
         self.seen.insert(Arc::clone(&check.key), seen.clone());
         // What failed remembers what it did before.
-        let memory = (seen.is_ok() && !memory.is_null() && is_small(&memory, &check.key)).then_some(memory);
+        let is_news = |memory: &Value| !memory.is_null() && is_small(memory, &check.key);
+        // Nor does a look back: it saw all that there is, and what came since the last look is still to be told.
+        let looked_back = self.shared.since.is_some() && self.memories.get(&check.key).is_some_and(|known| known.value == memory);
+        let memory = (seen.is_ok() && !looked_back && is_news(&memory)).then_some(memory);
         if let Some(memory) = &memory {
             self.memories.insert(Arc::clone(&check.key), Remembered { at: job.now, value: memory.clone() });
         }

@@ -3,6 +3,7 @@
 use super::not_above;
 use crate::check::Finding;
 use jiff::{SignedDuration, Timestamp};
+use ml_common::Status;
 
 /// A good backup, by its manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +16,22 @@ pub struct Backup {
     pub proven: Option<Timestamp>,
 }
 
-/// The age of the newest good backup, which had better be below `limit`.
-pub fn newest(backups: &[Backup], folder: &str, now: Timestamp, limit: Option<SignedDuration>) -> Finding {
+/// The age of the newest good backup, which had better be below `limit`. `flaw`: why the one that was made last is not there as it was made.
+pub fn newest(backups: &[Backup], flaw: Option<&str>, folder: &str, now: Timestamp, limit: Option<SignedDuration>) -> Finding {
+    if let Some(flaw) = flaw {
+        let hint = "make a new one with ml-backup at once, and find out who touched that one";
+        return match backups.iter().max_by_key(|backup| (backup.began, &backup.name)) {
+            None => Finding::bad(Status::Crit, format!("there is no good backup left in {folder}: {flaw}"), hint),
+            Some(good) => {
+                let age = told(now.duration_since(good.began));
+                Finding::bad(
+                    Status::Warn,
+                    format!("the last backup is not there as it was made ({flaw}); the newest good one is {age} old"),
+                    hint,
+                )
+            }
+        };
+    }
     let Some(newest) = backups.iter().max_by_key(|backup| (backup.began, &backup.name)) else {
         let hint = "make one with ml-backup, or set BACKUP_DIR to where they are";
         return Finding { hint: Some(hint.into()), ..Finding::skipped(format!("there is no good backup in {folder} yet")) };
@@ -64,7 +79,6 @@ fn told(age: SignedDuration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ml_common::Status;
 
     fn now() -> Timestamp {
         "2025-03-01T02:00:00Z".parse().unwrap()
@@ -80,7 +94,7 @@ mod tests {
     #[test]
     fn the_newest_counts() {
         let judge = |backups: &[Backup], limit| {
-            let finding = newest(backups, "/backups", now(), limit);
+            let finding = newest(backups, None, "/backups", now(), limit);
             (finding.status(), finding.summary, finding.hint.is_some())
         };
         let (old, new) = (backup("old", 500, None), backup("new", 26, None));
@@ -88,6 +102,11 @@ mod tests {
         assert_eq!(judge(std::slice::from_ref(&old), LIMIT), (Status::Warn, "newest backup 20 days old: old".into(), true));
         assert_eq!(judge(&[old], None).0, Status::Ok);
         assert_eq!(judge(&[], LIMIT), (Status::Skipped, "there is no good backup in /backups yet".into(), true));
+        // What was made and is not there as it was is no start from nothing.
+        let flawed = |backups: &[Backup]| newest(backups, Some("c.dump has 100 bytes"), "/backups", now(), LIMIT);
+        assert_eq!(flawed(&[]).status(), Status::Crit);
+        assert_eq!(flawed(&[]).summary, "there is no good backup left in /backups: c.dump has 100 bytes");
+        assert_eq!(flawed(&[backup("b", 26, None)]).status(), Status::Warn);
         // A clock that was set back.
         assert_eq!(judge(&[backup("future", -9, None)], LIMIT).1, "newest backup less than 1 h old: future");
     }
