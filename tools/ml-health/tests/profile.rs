@@ -250,7 +250,7 @@ fn a_secret_of_the_environment_is_never_shown() {
 #[test]
 fn what_a_probe_says_back_holds_no_secret_and_is_remembered_without() {
     let secret = "tok-abcdef-123456";
-    let hook = HttpStandIn::answering(Response::json(&json!({"message": format!("bad token {secret}")}).to_string()));
+    let hook = HttpStandIn::answering(Response::json(json!({"message": format!("bad token {secret}")}).to_string()));
     let site = Site::new(&format!(
         "[probe.m]\nkind = \"json\"\nurl = \"{}\"\n\
          headers = {{ Authorization = \"Bearer ${{SVC_TOKEN}}\" }}\nmetrics = {{ message = \".message\" }}\n\
