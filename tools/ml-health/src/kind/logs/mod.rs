@@ -33,6 +33,9 @@ const FILES: Metric = metric("files", "", "files that are written, without rotat
 const MISSED: Metric = metric("missed", "", "files that went before they were read to their end");
 const BEHIND: Metric = metric("behind", "bytes", "what there was no time for, in files; the next look goes on there");
 
+/// What is told beside the patterns, which therefore are called otherwise.
+const COUNTED: &[Metric] = &[metric("matched", "", "lines that fit any pattern"), LINES, BYTES, FILES, MISSED, BEHIND];
+
 /// `kind = "logs"`.
 pub static KIND: Kind = Kind {
     name: "logs",
@@ -68,7 +71,7 @@ pub static KIND: Kind = Kind {
                 required("patterns", ParamKind::Table, "names and patterns: { errors = \"ERROR|FATAL\", ok = \"completed\" }"),
                 SINCE,
             ],
-            metrics: &[metric("matched", "", "lines that fit any pattern"), LINES, BYTES, FILES, MISSED, BEHIND],
+            metrics: COUNTED,
             named_by: Some("patterns"),
         },
         View {
