@@ -4,10 +4,13 @@ mod follow;
 mod journal;
 mod lines;
 mod secrets;
+mod seen;
 mod stream;
 mod tally;
 #[cfg(all(test, unix))]
 mod tests;
+#[cfg(all(test, unix))]
+mod tests_alike;
 
 use super::declare::{metric, param, required};
 use super::{Args, Kind, Look, Metric, Opening, Param, ParamKind, Probe, Sample, Unseen, View};
