@@ -172,7 +172,7 @@ pub fn since(places: &Places<'_>, at: Timestamp, look: &Look<'_>, until: Instant
 }
 
 /// Whether it is so of any; what went meanwhile, or is not whole, is none.
-fn any<'a>(files: &mut dyn Iterator<Item = &'a Candidate>, is: impl Fn(&Candidate) -> io::Result<bool>) -> io::Result<bool> {
+fn any(files: &mut dyn Iterator<Item = &Candidate>, is: impl Fn(&Candidate) -> io::Result<bool>) -> io::Result<bool> {
     for file in files {
         match is(file) {
             Ok(true) => return Ok(true),

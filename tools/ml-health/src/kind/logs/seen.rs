@@ -99,7 +99,8 @@ pub fn is_copy(path: &Path, other: &Path) -> io::Result<bool> {
     let (mut copy, mut original) = (lines::open(path)?, lines::open(other)?);
     let (mut some, mut same) = (Vec::new(), Vec::new());
     loop {
-        (some.clear(), same.clear());
+        some.clear();
+        same.clear();
         (&mut copy).take(CHUNK as u64).read_to_end(&mut some)?;
         (&mut original).take(some.len() as u64).read_to_end(&mut same)?;
         if some != same {
