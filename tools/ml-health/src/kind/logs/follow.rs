@@ -1,42 +1,20 @@
 //! Files that grow and are rotated: each look goes on where the one before stopped, and every line is read once.
 //!
-//! A file is known again by its inode, the hash of its beginning, and the hash of what stood before the place up to which it was read. So it is
-//! found under another name (renamed), as a copy beside the emptied original (copytruncate), and in a compressed copy; what came to be whole
-//! between two looks is read whole.
+//! A file is found under another name (renamed), as a copy beside the emptied original (copytruncate), and in a compressed copy; what came to be
+//! whole between two looks is read whole.
 
 use super::lines::{self, Went};
+use super::seen::{self, Fit, Seen};
 use crate::kind::files::{self, Found};
 use crate::kind::{Look, Unseen};
-use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use jiff::Timestamp;
+use ml_common::{Class, Failure};
+use std::io;
+use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
-use xxhash_rust::xxh3::xxh3_64;
 
-const HEAD: usize = 1024;
-const TAIL: u64 = 256;
-/// A file among those that are written is a copy of another only when so much is the same: services begin with the same words each time.
-const COPY: u64 = 128;
-/// No more files are remembered, the newest first.
+/// No more files are remembered.
 const FILES_MAX: usize = 400;
-
-/// What is remembered of a file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Seen {
-    /// Inode; 0 where there are none.
-    i: u64,
-    /// Length of the beginning that is hashed.
-    n: u64,
-    /// Its hash.
-    h: u64,
-    /// Read up to here.
-    o: u64,
-    /// The hash of what stands before.
-    t: u64,
-    /// It is not written any more, and was read.
-    r: bool,
-}
 
 /// What all files gave.
 #[derive(Debug, Default)]
@@ -78,6 +56,8 @@ struct Candidate {
     inode: u64,
     /// It is among the files that are written, and not compressed.
     live: bool,
+    /// It may be a copy: it is not written, or is called as what another is rotated to.
+    rotated: bool,
     claimed: bool,
 }
 
@@ -86,35 +66,57 @@ struct Candidate {
 /// # Errors
 /// When a folder or file cannot be read.
 pub fn follow(places: &Places<'_>, look: &mut Look<'_>, until: Instant, line: &mut dyn FnMut(&[u8])) -> Result<Told, Unseen> {
-    let mut files = candidates(places, look)?;
+    let mut files = capped(candidates(places, look)?)?;
     let known: Option<Vec<Seen>> = serde_json::from_value(std::mem::take(look.memory)).ok();
     let mut told = Told { files: files.iter().filter(|file| file.live).count(), first: known.is_none(), ..Told::default() };
-    let mut known = known.unwrap_or_default();
-    // Who has more to read finds its file first.
-    known.sort_by_key(|seen| seen.r);
+    let is_new = |file: &Candidate| look.remembered.is_some_and(|at| written_after(file, at));
     let mut kept: Vec<Seen> = Vec::new();
     // Oldest first, so that lines come in their order as far as files tell it.
     let mut plan: Vec<(usize, Option<Seen>)> = Vec::new();
-    for seen in &known {
-        match same(seen, &mut files).map_err(|(path, error)| super::unreadable(&error, &path))? {
-            Some(Match::On(at)) => plan.push((at, Some(seen.clone()))),
-            Some(Match::Done) => kept.push(Seen { r: true, ..seen.clone() }),
-            None if is_twin(seen, &known) => {}
-            None => told.missed += u64::from(!seen.r && seen.n > 0),
+    let mut matched: Vec<(Seen, usize)> = Vec::new();
+    for (seen, found) in found_again(known.unwrap_or_default(), &mut files, look.remembered)? {
+        match found {
+            Some((at, Fit::Longer)) => {
+                plan.push((at, Some(seen.clone())));
+                matched.push((seen, at));
+            }
+            Some((at, _)) => {
+                let file = &files[at];
+                let end = file.found.meta.len();
+                let whole = if lines::is_compressed(&file.found.path) {
+                    seen.moved(&file.found.path, file.inode)
+                } else {
+                    Seen::of(&file.found.path, file.inode, end, true)
+                };
+                kept.extend(there(whole, file)?);
+                matched.push((seen, at));
+            }
+            None => told.missed += u64::from(!seen.r && seen.n > 0 && !has_copy(&seen, &files, look.remembered)),
         }
     }
     for (at, file) in files.iter().enumerate() {
         if file.claimed || file.found.meta.len() == 0 && !file.live {
             continue;
         }
-        let is_new = look.remembered.is_some_and(|at| written_after(file, at));
-        let copied = is_copy(file, &known, if file.live { COPY } else { 1 });
-        let wanted = if told.first { file.live && places.from_start } else { file.live || is_new };
-        if wanted && !copied {
-            plan.push((at, None));
-        } else {
-            let end = if file.live { last_line(&file.found.path) } else { Ok(0) };
-            kept.extend(end.and_then(|end| mark(file, end, !file.live)).ok());
+        let wanted = if told.first { file.live && places.from_start } else { file.live || is_new(file) };
+        let read_before = if wanted { copied(file, &matched, &files)? } else { Copied::Whole };
+        match read_before {
+            Copied::No => plan.push((at, None)),
+            Copied::UpTo(seen) => plan.push((at, Some(seen))),
+            Copied::Whole => {
+                let path = &file.found.path;
+                let marked = if file.live {
+                    seen::last_line(path).and_then(|end| Seen::of(path, file.inode, end, false))
+                } else {
+                    Seen::of(path, file.inode, if lines::is_compressed(path) { 0 } else { file.found.meta.len() }, true)
+                };
+                match there(marked, file) {
+                    Ok(marked) => kept.extend(marked),
+                    // An old one that is not read anyway.
+                    Err(_) if !file.live && !wanted => {}
+                    Err(closed) => return Err(closed),
+                }
+            }
         }
     }
     plan.sort_by(|(a, _), (b, _)| {
@@ -123,24 +125,26 @@ pub fn follow(places: &Places<'_>, look: &mut Look<'_>, until: Instant, line: &m
     });
     for (at, seen) in plan {
         let file = &files[at];
+        let path = &file.found.path;
         let from = seen.as_ref().map_or(0, |seen| seen.o);
         let size = file.found.meta.len();
         if let Some(left) = &mut told.behind {
             *left += size.saturating_sub(from);
             kept.extend(match seen {
-                Some(seen) => Ok(seen),
-                None => mark(file, 0, false),
+                Some(seen) => Some(seen),
+                None => there(Seen::of(path, file.inode, 0, false), file)?,
             });
             continue;
         }
-        let moved = seen.as_ref().is_some_and(|seen| seen.i != file.inode);
-        let complete = !file.live && (moved || seen.is_none());
-        let read = read_on(&file.found.path, from, complete, until, line);
-        let went = read.map_err(|error| super::unreadable(&error, &file.found.path))?;
+        let moved = seen.as_ref().is_none_or(|seen| seen.i != file.inode);
+        // A service writes to the old name for a while.
+        let complete = !file.live && (moved || !is_new(file));
+        let went = read_on(path, from, complete, until, line).map_err(|error| super::unreadable(&error, path))?;
         told.read(&went, size.saturating_sub(from));
-        kept.extend(mark(file, from + went.consumed, complete && went.ended));
+        let end = from + went.consumed;
+        let read = went.ended && (complete || file.rotated && end == size);
+        kept.extend(there(Seen::of(path, file.inode, end, read), file)?);
     }
-    kept.truncate(FILES_MAX);
     *look.memory = serde_json::to_value(kept).unwrap_or_default();
     Ok(told)
 }
@@ -149,32 +153,53 @@ pub fn follow(places: &Places<'_>, look: &mut Look<'_>, until: Instant, line: &m
 ///
 /// # Errors
 /// When a folder or file cannot be read.
-pub fn since(
-    places: &Places<'_>,
-    at: jiff::Timestamp,
-    look: &Look<'_>,
-    until: Instant,
-    line: &mut dyn FnMut(&[u8]),
-) -> Result<Told, Unseen> {
+pub fn since(places: &Places<'_>, at: Timestamp, look: &Look<'_>, until: Instant, line: &mut dyn FnMut(&[u8])) -> Result<Told, Unseen> {
     let files = candidates(places, look)?;
     let mut told = Told { files: files.iter().filter(|file| file.live).count(), ..Told::default() };
-    let mut heads = Vec::new();
+    let mut read: Vec<&Candidate> = Vec::new();
     for file in files.iter().rev().filter(|file| written_after(file, at)) {
         let failed = |error: io::Error| super::unreadable(&error, &file.found.path);
-        let head = head(&file.found.path, HEAD as u64).map_err(failed)?;
-        // The same before and after it was compressed, or copied and not yet emptied.
-        if !head.is_empty() && heads.contains(&head) {
+        // The same before and after it was compressed, or copied and not yet emptied. Two that are written are never the same.
+        let mut others = files.iter().filter(|other| !other.rotated || read.iter().any(|read| read.found.path == other.found.path));
+        if file.rotated && any(&mut others, |other| seen::is_copy(&file.found.path, &other.found.path)).map_err(failed)? {
             continue;
         }
         let went = read_on(&file.found.path, 0, true, until, line).map_err(failed)?;
         told.read(&went, file.found.meta.len());
-        heads.push(head);
+        read.push(file);
     }
     Ok(told)
 }
 
-fn written_after(file: &Candidate, at: jiff::Timestamp) -> bool {
-    file.found.meta.modified().ok().and_then(|written| jiff::Timestamp::try_from(written).ok()).is_none_or(|written| written >= at)
+/// Whether it is so of any; what went meanwhile, or is not whole, is none.
+fn any(files: &mut dyn Iterator<Item = &Candidate>, is: impl Fn(&Candidate) -> io::Result<bool>) -> io::Result<bool> {
+    for file in files {
+        match is(file) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(error) if is_passing(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
+/// It went meanwhile, or is being compressed.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+}
+
+/// What to remember, unless the file went meanwhile. One that we may not read is not as one in which nothing is.
+fn there(marked: io::Result<Seen>, file: &Candidate) -> Result<Option<Seen>, Unseen> {
+    match marked {
+        Ok(seen) => Ok(Some(seen)),
+        Err(error) if is_passing(&error) => Ok(None),
+        Err(error) => Err(super::unreadable(&error, &file.found.path)),
+    }
+}
+
+fn written_after(file: &Candidate, at: Timestamp) -> bool {
+    file.found.meta.modified().ok().and_then(|written| Timestamp::try_from(written).ok()).is_none_or(|written| written >= at)
 }
 
 /// The files that are written, the rotated ones beside them and where they are said to go; the newest first.
@@ -185,10 +210,13 @@ fn candidates(places: &Places<'_>, look: &Look<'_>) -> Result<Vec<Candidate>, Un
         if let (true, Some(closed)) = (written, closed) {
             return Err(closed);
         }
+        if written && found.is_empty() {
+            reachable(pattern)?;
+        }
         for found in found {
-            if !all.iter().any(|file| file.found.path == found.path) {
+            if !all.iter().any(|file| is_one(&file.found, &found)) {
                 let live = written && !lines::is_compressed(&found.path);
-                all.push(Candidate { inode: inode(&found.meta), found, live, claimed: false });
+                all.push(Candidate { inode: inode(&found.meta), found, live, rotated: !live, claimed: false });
             }
         }
         Ok(())
@@ -202,14 +230,45 @@ fn candidates(places: &Places<'_>, look: &Look<'_>) -> Result<Vec<Candidate>, Un
     let written: Vec<PathBuf> = all.iter().filter(|file| file.live).map(|file| file.found.path.clone()).collect();
     for path in written {
         for found in beside(&path, look) {
-            if !all.iter().any(|file| file.found.path == found.path) {
-                all.push(Candidate { inode: inode(&found.meta), found, live: false, claimed: false });
+            match all.iter_mut().find(|file| is_one(&file.found, &found)) {
+                Some(file) => file.rotated |= file.found.path == found.path,
+                None => all.push(Candidate { inode: inode(&found.meta), found, live: false, rotated: true, claimed: false }),
             }
         }
     }
     all.sort_by(|a, b| a.found.age.total_cmp(&b.found.age));
-    all.truncate(FILES_MAX);
     Ok(all)
+}
+
+/// No more than can be remembered: the oldest of those that are not written are left out.
+fn capped(mut files: Vec<Candidate>) -> Result<Vec<Candidate>, Unseen> {
+    let live = files.iter().filter(|file| file.live).count();
+    if live > FILES_MAX {
+        let failure = Failure::new(Class::Config, format!("{live} logs are too many: {FILES_MAX} can be followed"));
+        return Err(failure.hint("give a pattern that fits fewer, and further probes for the others").into());
+    }
+    let mut room = FILES_MAX - live;
+    files.retain(|file| {
+        let stays = file.live || room > 0;
+        room -= usize::from(stays && !file.live);
+        stays
+    });
+    Ok(files)
+}
+
+/// That there is no such file is known only to who may look.
+fn reachable(pattern: &str) -> Result<(), Unseen> {
+    let mut path = PathBuf::new();
+    for component in Path::new(pattern).components() {
+        if matches!(component, Component::Normal(name) if name.to_string_lossy().contains(['*', '?', '['])) {
+            break;
+        }
+        path.push(component);
+        if let Some(error) = std::fs::metadata(&path).err().filter(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+            return Err(super::unreadable(&error, &path));
+        }
+    }
+    Ok(())
 }
 
 /// `app.log.1`, `app.log-20250108.gz`, `app_20250108.log.gz` beside `app.log`.
@@ -227,124 +286,95 @@ fn beside(path: &Path, look: &Look<'_>) -> Vec<Found> {
     found.collect()
 }
 
-enum Match {
-    /// Go on with this file.
-    On(usize),
-    /// There is nothing more of it.
-    Done,
+type Again = (Seen, Option<(usize, Fit)>);
+
+/// Finds the files that were seen, and claims them: each one itself first, whatever it is called now, then what holds the same.
+fn found_again(known: Vec<Seen>, files: &mut [Candidate], remembered: Option<Timestamp>) -> Result<Vec<Again>, Unseen> {
+    let mut again: Vec<Again> = known.into_iter().map(|seen| (seen, None)).collect();
+    // Who has more to read finds its file first.
+    again.sort_by_key(|(seen, _)| seen.r);
+    for itself in [true, false] {
+        for (seen, found) in again.iter_mut().filter(|(_, found)| found.is_none()) {
+            let mut order: Vec<usize> = (0..files.len()).filter(|at| !files[*at].claimed).collect();
+            order.retain(|at| !itself || seen.i != 0 && files[*at].inode == seen.i);
+            order.sort_by_key(|at| lines::is_compressed(&files[*at].found.path));
+            for at in order {
+                let fit = fit(seen, &files[at], remembered).map_err(|error| super::unreadable(&error, &files[at].found.path))?;
+                if !matches!(fit, Fit::Other) {
+                    files[at].claimed = true;
+                    *found = Some((at, fit));
+                    break;
+                }
+            }
+        }
+    }
+    Ok(again)
 }
 
-/// Finds the file that was seen, and claims it.
-fn same(seen: &Seen, files: &mut [Candidate]) -> Result<Option<Match>, (PathBuf, io::Error)> {
-    let mut order: Vec<usize> = (0..files.len()).filter(|at| !files[*at].claimed).collect();
-    // The file itself first, whatever it is called now.
-    order.sort_by_key(|at| files[*at].inode != seen.i || lines::is_compressed(&files[*at].found.path));
-    for at in order {
-        let file = &files[at];
-        let itself = seen.i != 0 && file.inode == seen.i && !lines::is_compressed(&file.found.path);
-        if seen.n == 0 && !itself {
+/// What begins alike and is shorter is a copy of what was read only when it is not newer than that.
+fn fit(seen: &Seen, file: &Candidate, remembered: Option<Timestamp>) -> io::Result<Fit> {
+    match seen.fits(&file.found.path, file.inode) {
+        Ok(Fit::Shorter) if remembered.is_none_or(|at| written_after(file, at)) => Ok(Fit::Other),
+        Err(error) if is_passing(&error) => Ok(Fit::Other),
+        fit => fit,
+    }
+}
+
+/// Whether a copy of it was known under its own name, so that nothing is missed.
+fn has_copy(seen: &Seen, files: &[Candidate], remembered: Option<Timestamp>) -> bool {
+    let is_copy = |file: &Candidate| fit(seen, file, remembered).is_ok_and(|fit| !matches!(fit, Fit::Other));
+    files.iter().any(|file| file.claimed && file.rotated && is_copy(file))
+}
+
+enum Copied {
+    /// It is a file of its own.
+    No,
+    /// It goes on like another from here on.
+    UpTo(Seen),
+    /// All of it is in another one.
+    Whole,
+}
+
+/// How much of a new file was read under another name. One of those that are written is new, whatever it begins with.
+fn copied(file: &Candidate, matched: &[(Seen, usize)], files: &[Candidate]) -> Result<Copied, Unseen> {
+    let mut most = Copied::No;
+    if !file.rotated {
+        return Ok(most);
+    }
+    let failed = |error: io::Error| super::unreadable(&error, &file.found.path);
+    for (seen, at) in matched.iter().filter(|(seen, _)| seen.n > 0) {
+        if !matches!(fit(seen, file, None).map_err(failed)?, Fit::Longer) {
             continue;
         }
-        match fits(seen, &file.found.path) {
-            Ok(Fit::Other) => {}
-            Ok(fit) => {
-                files[at].claimed = true;
-                return Ok(Some(if seen.r || matches!(fit, Fit::Shorter) { Match::Done } else { Match::On(at) }));
-            }
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {}
-            Err(error) => return Err((file.found.path.clone(), error)),
+        let other = &files[*at].found.path;
+        if any(&mut std::iter::once(file), |file| seen::is_copy(&file.found.path, other)).map_err(failed)? {
+            return Ok(Copied::Whole);
+        }
+        if !matches!(&most, Copied::UpTo(other) if other.o >= seen.o) {
+            most = Copied::UpTo(seen.clone());
         }
     }
-    Ok(None)
-}
-
-enum Fit {
-    /// It goes on.
-    Longer,
-    /// A copy of less than was read.
-    Shorter,
-    /// It is another one.
-    Other,
-}
-
-fn fits(seen: &Seen, path: &Path) -> io::Result<Fit> {
-    let head = head(path, seen.n + 1)?;
-    let long = head.len() as u64 >= seen.n;
-    if !long || xxh3_64(&head[..seen.n as usize]) != seen.h {
-        return Ok(Fit::Other);
-    }
-    if seen.r {
-        // A short one is the same only when it is that all.
-        let whole = seen.n == HEAD as u64 || head.len() as u64 == seen.n;
-        return Ok(if whole { Fit::Longer } else { Fit::Other });
-    }
-    let tail = tail(path, seen.o)?;
-    Ok(match tail {
-        Some(tail) if xxh3_64(&tail) == seen.t => Fit::Longer,
-        Some(_) => Fit::Other,
-        None if lines::is_compressed(path) || inode(&std::fs::metadata(path)?) != seen.i => Fit::Shorter,
-        // Emptied, and begun anew with the same words.
-        None => Fit::Other,
-    })
-}
-
-/// Whether another file that was known is a copy of this one, which then is missed by nobody.
-fn is_twin(seen: &Seen, known: &[Seen]) -> bool {
-    known.iter().any(|other| (other.n, other.h) == (seen.n, seen.h) && other.i != seen.i)
-}
-
-/// Whether it begins as a file that was known: a copy of what is read under its own name.
-fn is_copy(file: &Candidate, known: &[Seen], shortest: u64) -> bool {
-    let Ok(head) = head(&file.found.path, HEAD as u64) else { return false };
-    known.iter().any(|seen| seen.n >= shortest && head.len() as u64 >= seen.n && xxh3_64(&head[..seen.n as usize]) == seen.h)
-}
-
-fn head(path: &Path, length: u64) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    lines::open(path)?.take(length).read_to_end(&mut head)?;
-    Ok(head)
-}
-
-/// What stands before a place; `None` when the file ends before it.
-fn tail(path: &Path, end: u64) -> io::Result<Option<Vec<u8>>> {
-    let length = end.min(TAIL);
-    let mut tail = Vec::new();
-    from(path, end - length)?.take(length).read_to_end(&mut tail)?;
-    Ok((tail.len() as u64 == length).then_some(tail))
-}
-
-fn from(path: &Path, at: u64) -> io::Result<Box<dyn Read>> {
-    if lines::is_compressed(path) {
-        let mut reader = lines::open(path)?;
-        io::copy(&mut (&mut reader).take(at), &mut io::sink())?;
-        return Ok(reader);
-    }
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(at))?;
-    Ok(Box::new(file))
+    Ok(most)
 }
 
 fn read_on(path: &Path, at: u64, complete: bool, until: Instant, line: &mut dyn FnMut(&[u8])) -> io::Result<Went> {
-    lines::each(from(path, at)?, complete, until, line)
+    lines::each(seen::from(path, at)?, complete, until, line)
 }
 
-/// The end of the last whole line; what comes after it is read when it is whole.
-fn last_line(path: &Path) -> io::Result<u64> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    let begin = length.saturating_sub(lines::LINE_MAX as u64);
-    file.seek(SeekFrom::Start(begin))?;
-    let mut end = Vec::new();
-    file.take(lines::LINE_MAX as u64).read_to_end(&mut end)?;
-    Ok(memchr::memrchr(b'\n', &end).map_or(if begin == 0 { 0 } else { length }, |at| begin + at as u64 + 1))
+/// Two names of one file.
+fn is_one(a: &Found, b: &Found) -> bool {
+    a.path == b.path || inode(&a.meta) != 0 && (inode(&a.meta), device(&a.meta)) == (inode(&b.meta), device(&b.meta))
 }
 
-/// What to remember of a file that was read so far.
-fn mark(file: &Candidate, offset: u64, read: bool) -> io::Result<Seen> {
-    let path = &file.found.path;
-    let head = head(path, if read || offset == 0 && !file.live { HEAD as u64 } else { offset.min(HEAD as u64) })?;
-    let tail = tail(path, offset)?.unwrap_or_default();
-    Ok(Seen { i: file.inode, n: head.len() as u64, h: xxh3_64(&head), o: offset, t: xxh3_64(&tail), r: read })
+#[cfg(unix)]
+fn device(meta: &std::fs::Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    meta.dev()
+}
+
+#[cfg(not(unix))]
+fn device(_: &std::fs::Metadata) -> u64 {
+    0
 }
 
 #[cfg(unix)]

@@ -4,10 +4,13 @@ mod follow;
 mod journal;
 mod lines;
 mod secrets;
+mod seen;
 mod stream;
 mod tally;
 #[cfg(all(test, unix))]
 mod tests;
+#[cfg(all(test, unix))]
+mod tests_alike;
 
 use super::declare::{metric, param, required};
 use super::{Args, Kind, Look, Metric, Opening, Param, ParamKind, Probe, Sample, Unseen, View};
@@ -32,6 +35,9 @@ const BYTES: Metric = metric("bytes", "bytes", "how much was read");
 const FILES: Metric = metric("files", "", "files that are written, without rotated ones");
 const MISSED: Metric = metric("missed", "", "files that went before they were read to their end");
 const BEHIND: Metric = metric("behind", "bytes", "what there was no time for, in files; the next look goes on there");
+
+/// What is told beside the patterns, which therefore are called otherwise.
+const COUNTED: &[Metric] = &[metric("matched", "", "lines that fit any pattern"), LINES, BYTES, FILES, MISSED, BEHIND];
 
 /// `kind = "logs"`.
 pub static KIND: Kind = Kind {
@@ -68,7 +74,7 @@ pub static KIND: Kind = Kind {
                 required("patterns", ParamKind::Table, "names and patterns: { errors = \"ERROR|FATAL\", ok = \"completed\" }"),
                 SINCE,
             ],
-            metrics: &[metric("matched", "", "lines that fit any pattern"), LINES, BYTES, FILES, MISSED, BEHIND],
+            metrics: COUNTED,
             named_by: Some("patterns"),
         },
         View {

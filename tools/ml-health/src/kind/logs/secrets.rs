@@ -14,6 +14,11 @@ const FORMS: &[(&str, &str)] = &[
     ("an API key", r"\b(?P<v>(?:sk|pk|rk)[-_](?:[A-Za-z]+[-_])*[A-Za-z0-9]{16,})"),
     ("a token", r"\b(?P<v>eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)"),
     ("a bearer token", r"(?i)\bbearer\s+(?P<v>[A-Za-z0-9+/._~=-]{12,})"),
+    ("a basic login", r#"(?i)authorization["']?\s*[=:]\s*["'\[]*basic\s+(?P<v>[A-Za-z0-9+/_=-]{4,})"#),
+    (
+        "a credential",
+        r#"(?i)--[a-z0-9_-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key)\s+["']?(?P<v>[^\s"',;&*<$-][^\s"',;&*<$]{3,})"#,
+    ),
     (
         "a credential",
         r#"(?i)[A-Za-z0-9_.-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|authorization)[A-Za-z0-9_.-]*["']?\s*[=:]\s*["']?(?P<v>[^\s"',;&*<$]{4,})"#,
@@ -65,6 +70,9 @@ fn is_value(value: &str) -> bool {
         "basic",
         "authentication",
         "authorization",
+        "option",
+        "flag",
+        "argument",
     ];
     let word = value.trim_end_matches(['.', ')', ']', '}']).to_ascii_lowercase();
     !WORDS.contains(&word.as_str()) && !value.to_ascii_uppercase().contains("XXX")
@@ -82,14 +90,28 @@ mod tests {
             ("key AKIAIOSFODNN7EXAMPLE used", "key *** used"),
             ("{\"api_key\": \"q1w2e3r4\", \"n\": 1}", "{\"api_key\": \"***\", \"n\": 1}"),
             ("DB_PASSWORD=swordfish retry", "DB_PASSWORD=*** retry"),
+            ("Authorization: Basic dXNlcjpodW50ZXIyaHVudGVyMg==", "Authorization: Basic ***"),
+            ("{\"proxy-authorization\":\"basic dTpo\"}", "{\"proxy-authorization\":\"basic ***\"}"),
+            ("run --user bob --password hunter22 -v", "run --user bob --password *** -v"),
             ("using sk-proj-abcdefghij0123456789", "using ***"),
         ] {
             assert!(kind(line).is_some(), "{line}");
             assert_eq!(hide(line), expected);
         }
-        for line in
-            ["token: expired", "password=XXXXXX", "POST /login 401", "the secret of success", "password reset for bob", "token=null"]
-        {
+        for line in [
+            "the option --password is required",
+            "the --token option",
+            "basic information of a node",
+            "authorization: basic authentication",
+            "--password --verbose",
+            "--password-file /etc/secret",
+            "token: expired",
+            "password=XXXXXX",
+            "POST /login 401",
+            "the secret of success",
+            "password reset for bob",
+            "token=null",
+        ] {
             assert_eq!((kind(line), hide(line)), (None, Cow::Borrowed(line)));
         }
     }

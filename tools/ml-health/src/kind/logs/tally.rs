@@ -47,6 +47,11 @@ impl Tally {
             _ => {
                 let table = args.table("patterns");
                 for (name, text) in table {
+                    if super::COUNTED.iter().any(|metric| metric.name == name) {
+                        let failure =
+                            Failure::new(Class::Config, format!("no pattern can be named {name}: the probe gives a metric of that name"));
+                        return Err(failure.hint("give the pattern another name"));
+                    }
                     Regex::new(text).map_err(|error| wrong(name, &error))?;
                 }
                 let patterns = RegexSet::new(table.iter().map(|(_, text)| text)).map_err(|error| wrong("set", &error))?;

@@ -10,22 +10,22 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-struct Log {
+pub(super) struct Log {
     dir: tempfile::TempDir,
     next: u32,
 }
 
 impl Log {
-    fn new() -> Log {
+    pub(super) fn new() -> Log {
         Log { dir: tempfile::tempdir().unwrap(), next: 0 }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// So many lines, each of its own.
-    fn write(&mut self, count: u32) {
+    pub(super) fn write(&mut self, count: u32) {
         let mut file = OpenOptions::new().create(true).append(true).open(self.path("app.log")).unwrap();
         for _ in 0..count {
             self.next += 1;
@@ -33,13 +33,13 @@ impl Log {
         }
     }
 
-    fn probe(&self, pattern: &str, more: &[(&'static str, Arg)]) -> Probing {
+    pub(super) fn probe(&self, pattern: &str, more: &[(&'static str, Arg)]) -> Probing {
         let mut given = vec![("files", text(self.path(pattern).to_str().unwrap()))];
         given.extend(more.iter().cloned());
         Probing::open(&KIND, &given)
     }
 
-    fn compress(&self, from: &str, to: &str) {
+    pub(super) fn compress(&self, from: &str, to: &str) {
         let bytes = fs::read(self.path(from)).unwrap();
         let file = fs::File::create(self.path(to)).unwrap();
         if to.ends_with(".zst") {
@@ -56,18 +56,18 @@ fn table(pairs: &[(&str, &str)]) -> Arg {
     Arg::Table(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
 }
 
-fn errors() -> [(&'static str, Arg); 1] {
+pub(super) fn errors() -> [(&'static str, Arg); 1] {
     [("patterns", table(&[("errors", "ERROR"), ("ok", "completed")]))]
 }
 
-fn int(sample: &Sample, name: &str) -> i64 {
+pub(super) fn int(sample: &Sample, name: &str) -> i64 {
     match sample.values[name] {
         Scalar::Int(number) => number,
         ref other => panic!("{name}: {other:?}"),
     }
 }
 
-fn count(probe: &mut Probing) -> (i64, i64) {
+pub(super) fn count(probe: &mut Probing) -> (i64, i64) {
     let seen = probe.take("count", &errors()).unwrap();
     (int(&seen, "errors"), int(&seen, "missed"))
 }
@@ -236,6 +236,16 @@ fn what_is_not_there_and_what_is_no_pattern() {
     fs::write(log.path("app.log"), "").unwrap();
     let wrong = log.probe("app.log", &[]).take("count", &[("patterns", table(&[("errors", "(")]))]).unwrap_err();
     assert!(matches!(&wrong, Unseen::Failed(failure) if failure.message.contains("errors is no regular expression")), "{wrong:?}");
+}
+
+#[test]
+fn a_pattern_is_not_called_as_what_is_told_anyway() {
+    let mut log = Log::new();
+    log.write(1);
+    for name in ["missed", "lines", "matched", "bytes", "files", "behind"] {
+        let wrong = log.probe("app.log", &[]).take("count", &[("patterns", table(&[(name, "ERROR")]))]).unwrap_err();
+        assert!(matches!(&wrong, Unseen::Failed(failure) if failure.message.contains(name)), "{wrong:?}");
+    }
 }
 
 fn stand_in(log: &Log, name: &str, script: &str) -> Arg {
