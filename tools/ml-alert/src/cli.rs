@@ -156,7 +156,7 @@ impl Tool for Cli {
         match self.verb.clone() {
             Some(Verb::Replay(args)) => replay::replay(self, &args, stage),
             Some(Verb::Explain(args)) => verbs::explain(self, &args, stage),
-            Some(Verb::List) => verbs::list(stage),
+            Some(Verb::List) => verbs::list(self, stage),
             Some(Verb::Silence(args)) => orders::silence(&args, stage),
             Some(Verb::Resolve(args)) => orders::resolve(self, &args, stage),
             Some(Verb::Test(args)) => verbs::test(self, &args, stage),

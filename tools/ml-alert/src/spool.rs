@@ -50,7 +50,7 @@ impl Spool {
         if self.lines.is_empty() {
             return Ok(0);
         }
-        self.write(&format!("{name}.{RECORDS}"), &self.lines)?;
+        self.write(&format!("{}-{name}.{RECORDS}", name_stamp(Timestamp::now())), &self.lines)?;
         Ok(self.lines.len())
     }
 

@@ -58,7 +58,11 @@ pub fn explain(cli: &Cli, args: &Explain, stage: &Stage) -> Result<Done> {
     for entry in state.outbox.iter().filter(|entry| entry.notification.items.iter().any(|item| item.id == args.id || item.rule == args.id))
     {
         let not_before = state.sinks.get(&entry.notification.sink).and_then(|sink| sink.not_before);
-        let next = not_before.map_or_else(|| "the next call".to_owned(), timestamp);
+        let next = match not_before {
+            _ if entry.refused => "none, the service will never take it".to_owned(),
+            None => "the next call".to_owned(),
+            Some(at) => timestamp(at),
+        };
         let why = entry.reason.as_deref().unwrap_or("not tried yet");
         say("outbox".into(), None, format!("waits for {}: {why}; next attempt: {next}", entry.notification.sink));
     }
@@ -72,7 +76,9 @@ pub fn explain(cli: &Cli, args: &Explain, stage: &Stage) -> Result<Done> {
 ///
 /// # Errors
 /// Class Config when the state cannot be read.
-pub fn list(stage: &Stage) -> Result<Done> {
+pub fn list(cli: &Cli, stage: &Stage) -> Result<Done> {
+    // Whatever is wrong with the rules: read, they say which words are secrets.
+    let _ = rule_files(cli, stage).and_then(|files| Rules::read(&files, &stage.settings));
     let file = StateFile::<State>::look(&state_path(stage), VERSION)?;
     let state = &file.value;
     for (name, alert) in state.alerts.iter().filter(|(_, alert)| alert.firing.is_some() || alert.pending.is_some()) {
@@ -81,7 +87,8 @@ pub fn list(stage: &Stage) -> Result<Done> {
         let summary = format!("{name}: {} since {since}; {}", if fires { "fires" } else { "alarming" }, alert.summary);
         stage.step(Status::Ok, Step { id: format!("alert.{}", alert.id), summary, hint: alert.hint.clone(), ..Step::default() });
     }
-    for silence in &state.silences {
+    let silences: Vec<_> = state.silences.iter().filter(|silence| silence.until > Timestamp::now()).collect();
+    for silence in &silences {
         let summary = format!("{} until {} by {}: {}", silence.pattern, timestamp(silence.until), silence.author, silence.reason);
         stage.step(Status::Ok, Step { id: format!("silence.{}", silence.id), summary, ..Step::default() });
     }
@@ -97,7 +104,7 @@ pub fn list(stage: &Stage) -> Result<Done> {
         stage.step(Status::Ok, Step { id: format!("outbox.{}", entry.notification.key), summary, ..Step::default() });
     }
     let firing = state.alerts.values().filter(|alert| alert.firing.is_some()).count();
-    Ok(Done::ok(format!("{firing} firing, {}, {} in the outbox", counted(state.silences.len(), "silence"), state.outbox.len())))
+    Ok(Done::ok(format!("{firing} firing, {}, {} in the outbox", counted(silences.len(), "silence"), state.outbox.len())))
 }
 
 /// Sends a test alert through one sink.

@@ -39,13 +39,19 @@ pub enum Outcome {
     },
 }
 
+/// HTML, as people are shown it; a service may well answer with XML.
+fn is_page(text: &str) -> bool {
+    let begin: String = text.trim_start().chars().take(14).collect::<String>().to_ascii_lowercase();
+    begin.starts_with("<!doctype html") || begin.starts_with("<html") || begin.starts_with("<head") || begin.starts_with("<body")
+}
+
 /// Judges an answer.
 pub fn judge(sink: &Sink, answer: &Response, now: Timestamp) -> Outcome {
     let mut reason = format!("{} answered {}", sink.shown(), answer.status);
     let said = said(answer);
     match answer.status {
         // A proxy or a portal that answers for the service with a page of its own.
-        200..=299 if answer.text().trim_start().starts_with('<') => {
+        200..=299 if is_page(&answer.text()) => {
             Outcome::Later { after: None, reason: format!("{reason} with a page for people"), maybe: true }
         }
         200..=299 => Outcome::Sent,

@@ -71,7 +71,7 @@ impl Net {
         match ended {
             Ok((ended, _)) if ended.status.success() => Outcome::Sent,
             Ok((ended, _)) => {
-                let said = ended.said();
+                let said = ml_common::redact::scrub(&ended.said()).into_owned();
                 let colon = if said.is_empty() { "" } else { ": " };
                 let reason = format!("{} ended with {}{colon}{said}", argv.first().map_or("", String::as_str), ended.status);
                 // EX_DATAERR: this notification, and no other.

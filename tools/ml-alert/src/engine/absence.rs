@@ -91,7 +91,8 @@ impl Engine {
         }
         let ended = self.state.alerts.with(name, |alert| {
             alert.belongs(rule, seen);
-            alert.heard = Some(seen.at);
+            // An older record, of another machine's clock perhaps, takes nothing back.
+            alert.heard = alert.heard.max(Some(seen.at));
             let fired = alert.firing.is_some();
             if fired {
                 alert.end(seen.at);

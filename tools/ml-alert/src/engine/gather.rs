@@ -88,7 +88,11 @@ pub(super) fn gather(rules: &Rules, index: &Index, state: &mut State, now: Times
         if alert.kept_back.as_ref() != reason.as_ref().map(|(said, _)| said) {
             changed.push((name.clone(), reason));
         }
-        for sink in if rule.sinks.is_empty() { &everywhere } else { &rule.sinks } {
+        let wanted = if rule.sinks.is_empty() { &everywhere } else { &rule.sinks };
+        // Who was told of it before its rule had other sinks is not told that it is over while it goes on.
+        let before = known.get(name.as_str()).into_iter().flatten().map(|key| sink_of(key));
+        let before: BTreeSet<&str> = before.filter(|sink| !wanted.iter().any(|wanted| wanted == sink)).collect();
+        for sink in wanted.iter().map(String::as_str).chain(before) {
             // Who was told of it in a group is told of its end there, whatever it has become meanwhile.
             let told = known.get(name.as_str()).and_then(|keys| keys.iter().find(|key| sink_of(key) == sink));
             // What has been told already stays in its group: it is not over because somebody silences it.
@@ -96,7 +100,7 @@ pub(super) fn gather(rules: &Rules, index: &Index, state: &mut State, now: Times
                 continue;
             }
             let members = groups.entry(told.map_or_else(|| key(sink, rule, alert), |key| (*key).to_owned())).or_default();
-            members.sink.clone_from(sink);
+            sink.clone_into(&mut members.sink);
             members.firing.insert(name.clone());
             if muted {
                 members.muted.insert(name.clone());

@@ -6,6 +6,7 @@ use super::told::{Told, notifications, word};
 use super::{Place, length};
 use crate::notification::{Notification, Severity, Why};
 use crate::rules::{Index, Pace, Rules};
+use crate::sinks::Sink;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashSet};
 
@@ -14,6 +15,9 @@ const STEPS: usize = 2;
 
 /// The notifications that are due, written into the outbox, too.
 pub(super) fn due(rules: &Rules, index: &Index, state: &mut State, now: Timestamp, last: bool, place: &Place<'_>) -> Vec<Notification> {
+    // A sink that went out of the rules is told nothing any more, not even that something is over.
+    let goes_nowhere = !rules.sinks.values().any(Sink::takes_notifications);
+    state.groups.retain(|key, _| goes_nowhere || rules.sinks.contains_key(sink_of(key)));
     let groups = gather(rules, index, state, now);
     let mut made = Vec::new();
     let keys: BTreeSet<String> = groups.keys().chain(state.groups.keys()).cloned().collect();

@@ -67,11 +67,19 @@ impl Engine {
         Engine { rules, index, state, key, found, clock, crowd, overlooked, absences, again: 0 }
     }
 
-    /// Takes the next record.
+    /// Takes the next record, if it has a time.
     pub fn record(&mut self, record: &Record) {
-        if let Some(seen) = Seen::of(record, &mut self.clock) {
-            self.see(&seen);
+        self.take(record);
+    }
+
+    /// Takes the next record. One whose time cannot be read counts as of the last that could be, or of the last run; false when there is none.
+    pub fn take(&mut self, record: &Record) -> bool {
+        self.clock.otherwise = self.clock.otherwise.or(self.state.now);
+        match Seen::of(record, &mut self.clock) {
+            Some(seen) => self.see(&seen),
+            None => return !Seen::is_any(record),
         }
+        true
     }
 
     /// Takes an observation.
@@ -82,6 +90,10 @@ impl Engine {
         let mut alarming = false;
         for rule in found.iter().filter_map(|at| rules.rules.get(*at)).filter(|rule| seen.has_labels(&rule.labels)) {
             if rule.absent_for.is_some() {
+                // What was only planned, or left out, is not what is waited for.
+                if matches!(seen.status, Status::Skipped | Status::Planned) {
+                    continue;
+                }
                 state::write_name(&mut key, &rule.name, seen.system, &rule.subject);
                 self.heard(rule, seen, &key);
             } else {
@@ -162,7 +174,7 @@ pub struct Place<'a> {
 /// Whether an observation is alarming by a rule; `None` when it says nothing about that.
 fn alarming(rule: &Rule, seen: &Seen<'_>, known: Option<&Alert>, firing: bool) -> Option<bool> {
     if let Some(change) = &rule.changed {
-        let is = seen.text(change)?;
+        let is = seen::short(&seen.text(change)?, seen::SHORT).into_owned();
         return Some(known.and_then(|alert| alert.was.as_ref()).is_some_and(|was| *was != is));
     }
     if rule.burn.is_some() {

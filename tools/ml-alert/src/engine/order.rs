@@ -66,6 +66,8 @@ impl State {
 
     fn resolve(&mut self, pattern: &str, at: Timestamp, said: &str) -> Vec<String> {
         let Ok(pattern) = Pattern::new(pattern) else { return Vec::new() };
+        // Records may come from a clock that is ahead.
+        let at = self.now.map_or(at, |now| at.max(now));
         let is_meant = |alert: &Alert| pattern.matches(&alert.id) || pattern.matches(&alert.rule);
         let began = |alert: &Alert| alert.firing.or(alert.pending).is_some_and(|since| since <= at);
         let meant = self.alerts.busy().filter(|(_, alert)| is_meant(alert) && began(alert));
@@ -73,7 +75,8 @@ impl State {
         names.sort_unstable();
         for name in &names {
             let turn = self.alerts.with(name, |alert| {
-                alert.pending = None;
+                // Of what was bad before, nothing counts any more.
+                (alert.pending, alert.window, alert.filled, alert.alarming) = (None, 0, 0, None);
                 if alert.absence {
                     // It is waited for anew.
                     alert.heard = Some(at);

@@ -76,6 +76,8 @@ pub struct Seen<'a> {
 #[derive(Debug, Default)]
 pub struct Clock {
     last: Option<(String, Timestamp)>,
+    /// Of records whose time cannot be read, before there was another one.
+    pub(super) otherwise: Option<Timestamp>,
 }
 
 impl Clock {
@@ -83,7 +85,7 @@ impl Clock {
         if let Some((_, at)) = self.last.as_ref().filter(|(known, _)| known == text) {
             return Some(*at);
         }
-        let at = text.parse().ok()?;
+        let Ok(at) = text.parse() else { return self.last.as_ref().map(|(_, at)| *at).or(self.otherwise) };
         self.last = Some((text.to_owned(), at));
         Some(at)
     }
@@ -137,11 +139,16 @@ impl<'a> Seen<'a> {
                     summary: &end.summary,
                     hint: end.hint.as_deref(),
                     maps: [Some(&end.metrics), Some(&end.labels)],
-                    ..seen(Cow::Owned(format!("tool.{}", head.tool)), clock.read(&head.ts)?)
+                    ..seen(Cow::Owned(short(&format!("tool.{}", head.tool), SHORT).into_owned()), clock.read(&head.ts)?)
                 }
             }
             Body::Start(_) | Body::Alert(_) | Body::Statement(_) => return None,
         })
+    }
+
+    /// Whether there is anything to judge, whatever its time is.
+    pub fn is_any(record: &Record) -> bool {
+        matches!(record.body, Body::Check(_) | Body::Step(_) | Body::End(_))
     }
 
     /// A name of an expression: `value`, `status`, `id`, `tool`, `host`, `gate`, a metric or a label.

@@ -229,7 +229,13 @@ pub fn name(rule: &str, system: &str, id: &str) -> String {
 /// The same where there was another; made for each record, so without formatting and mostly without allocating.
 pub(super) fn write_name(name: &mut String, rule: &str, system: &str, id: &str) {
     name.clear();
-    for part in [rule, " ", system, " ", id] {
-        name.push_str(part);
+    for part in [rule, system] {
+        // A blank within would make two alerts one: it becomes one that does not break.
+        part.split(' ').enumerate().for_each(|(at, word)| {
+            name.push_str(if at > 0 { "\u{a0}" } else { "" });
+            name.push_str(word);
+        });
+        name.push(' ');
     }
+    name.push_str(id);
 }

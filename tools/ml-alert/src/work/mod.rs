@@ -243,7 +243,12 @@ impl Work {
     /// Judges a record, or keeps it for whoever holds the state.
     fn take(&mut self, record: &Record) {
         match self.store {
-            Some(_) => self.engine.record(record),
+            // Nothing has a time yet: it counts as of now.
+            Some(_) if !self.engine.take(record) => {
+                let head = Head { ts: timestamp(Timestamp::now()), ..record.head.clone() };
+                self.engine.record(&Record { head, body: record.body.clone() });
+            }
+            Some(_) => {}
             None => self.spool.keep(record),
         }
     }
@@ -272,6 +277,9 @@ impl Work {
                 deliver::suppress(stage, &self.rules.sinks, told, reason);
             }
         }
+        if last {
+            self.untold();
+        }
         // What waits since before nobody was to be told waits on.
         let (silent, off, new) = (&self.silent, self.off, made.iter().map(|told| told.key.as_str()).collect::<BTreeSet<_>>());
         let stays = |told: &Notification| !silent.contains_key(&told.sink) || (off && !new.contains(told.key.as_str()));
@@ -297,6 +305,21 @@ impl Work {
         let mut delivered = delivered?;
         delivered.unsaved = delivered.unsaved.or(kept.err());
         Ok((made, delivered))
+    }
+
+    /// A sink that is told nothing knows of nothing: once it is told again, it begins with what fires then.
+    fn untold(&mut self) {
+        let (silent, state) = (&self.silent, &mut self.engine.state);
+        let before = state.groups.len();
+        state.groups.retain(|key, _| !silent.contains_key(key.split('\t').next().unwrap_or_default()));
+        if state.groups.len() == before {
+            return;
+        }
+        let told: BTreeSet<&String> = state.groups.values().flat_map(|group| &group.told).collect();
+        let untold = state.alerts.busy().filter(|(name, alert)| alert.told.is_some() && !told.contains(name));
+        for name in untold.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            state.alerts.with(&name, |alert| alert.told = None);
+        }
     }
 
     /// What had to wait before there was a state, or for ALERT_WEBHOOK before there were rules, goes there; where there is no such address any
