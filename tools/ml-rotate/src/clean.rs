@@ -12,7 +12,7 @@ use ml_common::record::{Status, Step};
 use ml_common::{Class, Failure, Result, files, platform};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
 /// What is below the folder.
@@ -126,7 +126,9 @@ fn one(rule: &Clean, old: &Old, job: &Job<'_>) -> Result<bool> {
     }
     let path = old.path.display().to_string();
     if let Some(packing) = rule.compress {
-        let to = PathBuf::from(format!("{path}{}", packing.ending()));
+        let mut to = old.path.clone().into_os_string();
+        to.push(packing.ending());
+        let to = PathBuf::from(to);
         if job.dry {
             let reason = format!("older than {age}: becomes {}", to.display());
             job.tell(Status::Ok, Step { path: Some(to.display().to_string()), ..step("compress", &old.path, reason) });
@@ -158,6 +160,12 @@ fn folders(
     for folder in deepest_first {
         let (count, changed) = all[&folder];
         if count > 0 || !touched.contains(&folder) && plan::elapsed(changed, job.now) <= rule.older {
+            continue;
+        }
+        // An empty folder of a repository is part of it, and one that belongs to others is theirs, empty or not.
+        let is_hidden = |part: Component<'_>| part.as_os_str().as_encoded_bytes().starts_with(b".");
+        let hidden = folder.strip_prefix(root).unwrap_or(&folder).components().any(is_hidden);
+        if hidden || job.guard.owner(&folder).is_some() {
             continue;
         }
         match if job.dry { Ok(()) } else { std::fs::remove_dir(&folder) } {

@@ -18,7 +18,8 @@ const ENDINGS: [&str; 4] = [".gz", ".zst", ".partial", crate::copy::STAGED];
 /// Class Storage when a folder cannot be read.
 pub fn logs(rule: &Rotate, job: &Job<'_>) -> Result<Vec<PathBuf>> {
     let any = rule.name.any().or_fail(Class::Internal, || "the pattern of names")?;
-    let options = glob::MatchOptions { require_literal_leading_dot: true, require_literal_separator: true, ..Default::default() };
+    // Hidden ones are left out below: told to do it, the library stumbles over names that are not UTF-8.
+    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
     let (mut found, mut seen): (Vec<PathBuf>, BTreeSet<PathBuf>) = Default::default();
     for pattern in &rule.files {
         let paths = glob::glob_with(pattern, options).or_fail(Class::Config, || format!("'{pattern}' is no pattern"))?;
@@ -29,7 +30,11 @@ pub fn logs(rule: &Rotate, job: &Job<'_>) -> Result<Vec<PathBuf>> {
             let path = path.map_err(|error| files::storage(error.error(), error.path(), "cannot look into"))?;
             let name = path.file_name().and_then(|name| name.to_str());
             let rotated = name.is_none_or(|name| any.read(name).is_some() || ENDINGS.iter().any(|ending| name.ends_with(ending)));
-            if rotated && !literal || !seen.insert(path.clone()) {
+            if rotated && !literal || is_hidden(&path, &root, pattern) {
+                continue;
+            }
+            if !seen.insert(path.clone()) {
+                any_file = true;
                 continue;
             }
             let meta = match path.symlink_metadata() {
@@ -78,13 +83,21 @@ fn gone(rule: &Rotate, any: &Reader, options: glob::MatchOptions, found: &mut Ve
         let (folders, root) =
             (glob::glob_with(folder, options).or_fail(Class::Config, || "a pattern of folders")?, root(Path::new(pattern)));
         for folder in folders.flatten().filter(|folder| folder.is_dir()) {
+            if is_hidden(&folder, &root, pattern) {
+                continue;
+            }
             let home = rule.to.as_ref().map(|to| resolved(&folder.join(to)));
             for beside in [Some(folder.clone()), home].into_iter().flatten() {
                 for (path, meta) in entries(&beside)? {
                     let read = path.file_name().and_then(|name| name.to_str()).and_then(|name| any.read(name));
                     let Some(log) = read.filter(|_| meta.is_file()).map(|read| folder.join(read.log)) else { continue };
                     let is_gone = log.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-                    if is_gone && !found.contains(&log) && fits.matches_path_with(&log, options) && is_below(&log, &root) {
+                    if is_gone
+                        && !is_hidden(&log, &root, pattern)
+                        && !found.contains(&log)
+                        && fits.matches_path_with(&log, options)
+                        && is_below(&log, &root)
+                    {
                         found.push(log);
                     }
                 }
@@ -92,6 +105,13 @@ fn gone(rule: &Rotate, any: &Reader, options: glob::MatchOptions, found: &mut Ve
         }
     }
     Ok(())
+}
+
+/// Whether a part of the path begins with a point where no part of the pattern does.
+fn is_hidden(path: &Path, root: &Path, pattern: &str) -> bool {
+    let begins = |part: Component<'_>| matches!(part, Component::Normal(name) if name.as_encoded_bytes().starts_with(b"."));
+    let below = Path::new(pattern).strip_prefix(root).unwrap_or(Path::new(pattern));
+    !below.components().any(begins) && path.strip_prefix(root).unwrap_or(path).components().any(begins)
 }
 
 /// The folder before the first wildcard.

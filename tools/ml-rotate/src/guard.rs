@@ -34,6 +34,13 @@ impl Guard {
         }
         let found = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let setting = self.owned.iter().find(|(owned, _)| *owned == found).map(|(_, name)| format!("it is {name}"));
+        let within = || {
+            self.owned
+                .iter()
+                .find(|(owned, name)| *name != "STATE_DIR" && found.starts_with(owned))
+                .map(|(_, name)| format!("it is in {name}"))
+        };
+        let setting = setting.or_else(within);
         let owner = setting.or_else(|| manifest_in(folder).map(|name| format!("it holds the manifest {name}")));
         self.seen.borrow_mut().insert(folder.to_owned(), owner.clone());
         owner

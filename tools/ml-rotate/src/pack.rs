@@ -31,6 +31,11 @@ pub fn is_in_use(path: &Path) -> bool {
     File::open(path).is_ok_and(|file| platform::is_being_written(&file) == Some(true))
 }
 
+/// Whether nothing says if somebody writes the file: it is another user's, or the system does not tell.
+pub fn is_unknown(path: &Path) -> bool {
+    File::open(path).map_or(true, |file| platform::is_being_written(&file).is_none())
+}
+
 /// Compresses `from` to `to`, which has its mode, owner and time. A `to` that a killed run left is taken when it holds the same.
 ///
 /// # Errors

@@ -37,7 +37,12 @@ pub fn table(rule: &Rotate, job: &Job<'_>) -> Result<()> {
         job.cancel.check()?;
         match one(rule, &log, job) {
             Ok(fresh) => done.push((log, fresh)),
-            Err(failure) => job.failed("rotate", &log, failure)?,
+            Err(failure) => {
+                // A log that is another table's is that one's to care for; else what is too old goes all the same, and there may be room then.
+                let is_ours = failure.class != Class::Config;
+                job.failed("rotate", &log, failure)?;
+                done.extend(is_ours.then_some((log, None)));
+            }
         }
     }
     let mut told = false;
@@ -249,6 +254,11 @@ fn settle(rule: &Rotate, log: &Path, at: usize, file: &Kept, (fresh, told): (boo
     };
     if job.dry {
         job.tell(Status::Ok, Step { path: Some(to.display().to_string()), ..step("compress", first, format!("becomes {}", to.display())) });
+        return Ok(());
+    }
+    if fresh && pack::is_unknown(first) {
+        // Nobody says whether its writer has let go: by the next run it will have.
+        tell_packed(first, &to, Packed::Written, fresh, Instant::now(), job);
         return Ok(());
     }
     make_home(&home, beside)?;

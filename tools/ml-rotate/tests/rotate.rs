@@ -270,3 +270,53 @@ fn how_much_it_is_together_is_counted_compressed() {
     rotate(&site).arg("--rules").arg(&small).run().expect_code(0);
     assert_eq!(names(site.path()).iter().filter(|name| name.starts_with("app.log-")).count(), 1, "the newest stays");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_no_text_stop_nothing_and_stay_where_they_are() {
+    use std::os::unix::ffi::OsStrExt;
+    let site = TempDir::new().unwrap();
+    let logs = site.path().join("logs");
+    let odd = logs.join(std::ffi::OsStr::from_bytes(b"sub\xff"));
+    fs::create_dir_all(&odd).unwrap();
+    fs::write(logs.join(std::ffi::OsStr::from_bytes(b"caf\xe9.txt")), "").unwrap();
+    fs::write(logs.join(".hidden.log"), "h").unwrap();
+    for log in [logs.join("app.log"), odd.join("a.log")] {
+        fs::write(log, "line\n").unwrap();
+    }
+    let out = rotate(&site).arg(format!("{}/*.log", logs.display())).arg(logs.join("app.log")).run().expect_code(0);
+    assert!(!logs.join("app.log").exists() && logs.join(".hidden.log").exists(), "{}", out.stdout);
+    age(&odd.join("a.log"), 40);
+    let path = rules(&site, "[[clean]]\nunder = \"logs\"\nfiles = \"a.log\"\nolder = \"14d\"\ncompress = \"gzip\"\n");
+    rotate(&site).arg("--rules").arg(&path).run().expect_code(0);
+    assert_eq!(content(&odd.join("a.log.gz")), "line\n");
+    assert!(!odd.join("a.log").exists());
+}
+
+#[test]
+fn empty_folders_of_others_stay() {
+    let site = TempDir::new().unwrap();
+    let logs = site.path().join("logs");
+    for folder in ["backups", "repo/.git/refs", "nightly-1"] {
+        fs::create_dir_all(logs.join(folder)).unwrap();
+    }
+    fs::write(logs.join("nightly-1/run.jsonl"), "{}").unwrap();
+    for path in ["nightly-1/run.jsonl", "nightly-1", "backups", "repo/.git/refs", "repo/.git", "repo"] {
+        let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(100 * 86_400);
+        File::open(logs.join(path)).unwrap().set_times(fs::FileTimes::new().set_modified(long_ago)).unwrap();
+    }
+    let path = rules(&site, "[[clean]]\nunder = \"logs\"\nfiles = \"nightly-*/*\"\nolder = \"90d\"\nkeep = 1\nempty_folders = true\n");
+    let backups = logs.join("backups");
+    rotate(&site).env("BACKUP_DIR", &backups).arg("--rules").arg(&path).run().expect_code(0);
+    assert!(backups.exists() && logs.join("repo/.git/refs").exists());
+    // Nor are logs rotated into the folder of the backups.
+    fs::write(logs.join("app.log"), "x").unwrap();
+    let path = rules(&site, "[[clean]]\nunder = \"logs/backups/sub\"\nfiles = \"*\"\nolder = \"1d\"\n");
+    fs::create_dir(backups.join("sub")).unwrap();
+    for name in ["a", "b"] {
+        fs::write(backups.join("sub").join(name), "x").unwrap();
+        age(&backups.join("sub").join(name), 100);
+    }
+    rotate(&site).env("BACKUP_DIR", &backups).arg("--rules").arg(&path).run().expect_code(78);
+    assert_eq!(names(&backups.join("sub")), ["a", "b"]);
+}

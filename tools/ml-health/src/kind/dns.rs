@@ -53,6 +53,14 @@ struct Dns {
     family: Family,
 }
 
+/// Whether nobody said that the name does not exist: the resolver's EAI_AGAIN and EAI_FAIL, of which the standard library keeps the words only,
+/// or their numbers on Windows.
+fn is_unanswered(error: &std::io::Error) -> bool {
+    const WORDS: [&str; 4] = ["Temporary failure", "Non-recoverable failure", "Try again", "Unrecoverable error"];
+    let text = error.to_string();
+    matches!(error.raw_os_error(), Some(11002 | 11003)) || WORDS.iter().any(|word| text.contains(word))
+}
+
 impl Probe for Dns {
     fn take(&mut self, _: &str, _: &Args, look: &mut Look<'_>) -> std::result::Result<Sample, Unseen> {
         let (asked, began) = ((self.name.clone(), 0), Instant::now());
@@ -63,6 +71,10 @@ impl Probe for Dns {
             Failure::new(Class::Network, format!("the name service does not answer for {}", self.name)).hint("check the name service")
         })?;
         let latency = super::milliseconds(began.elapsed());
+        if let Some(error) = answer.as_ref().err().filter(|error| is_unanswered(error)) {
+            let failure = Failure::new(Class::Network, format!("the name service does not answer for {}: {error}", self.name));
+            return Err(failure.hint("check the name service").into());
+        }
         let why = answer.as_ref().err().map(ToString::to_string);
         let mut found: Vec<IpAddr> = answer.unwrap_or_default();
         found.retain(|address| self.family == Family::Any || (self.family == Family::V4) == address.is_ipv4());
@@ -78,5 +90,17 @@ impl Probe for Dns {
         };
         let sample = Sample { note, ..Sample::default() }.with("resolved", found.len()).with("latency_ms", latency);
         Ok(if found.is_empty() { sample } else { sample.with("addresses", addresses) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolver_that_does_not_answer_is_told_from_a_name_that_is_not() {
+        let said = |text: &str| is_unanswered(&std::io::Error::other(format!("failed to lookup address information: {text}")));
+        assert!(said("Temporary failure in name resolution") && said("Non-recoverable failure in name resolution"));
+        assert!(!said("Name or service not known") && !said("No address associated with hostname"));
     }
 }

@@ -85,11 +85,24 @@ impl Probe for Files {
     }
 }
 
+/// Whether what stands before the first sign of a pattern may be looked at: a pattern is silent there, and finds nothing.
+///
+/// # Errors
+/// Privilege when it may not. What is not there is no error.
+pub fn literal(pattern: &str) -> Result<(), Unseen> {
+    let is_plain = |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+    let plain: PathBuf = Path::new(pattern).components().take_while(is_plain).collect();
+    match std::fs::metadata(&plain) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(unseen(&error, &plain, "looking at")),
+        _ => Ok(()),
+    }
+}
+
 /// The files that fit a pattern, the newest first, and the first folder that could not be looked into.
 pub fn find(pattern: &str, now: jiff::Timestamp) -> Result<(Vec<Found>, Option<Unseen>), Unseen> {
     let options = glob::MatchOptions { require_literal_leading_dot: true, require_literal_separator: true, ..Default::default() };
     let paths = glob::glob_with(pattern, options).or_fail(Class::Config, || "the pattern of files is not valid")?;
-    let (mut found, mut closed) = (Vec::new(), None);
+    let (mut found, mut closed) = (Vec::new(), literal(pattern).err());
     for path in paths {
         let path = match path {
             Ok(path) => path,
@@ -98,8 +111,15 @@ pub fn find(pattern: &str, now: jiff::Timestamp) -> Result<(Vec<Found>, Option<U
                 continue;
             }
         };
-        // One that is removed at this moment is not there.
-        let Ok(meta) = std::fs::metadata(&path) else { continue };
+        let meta = match std::fs::metadata(&path) {
+            Ok(meta) => meta,
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                closed.get_or_insert_with(|| unseen(&error, &path, "looking at"));
+                continue;
+            }
+            // One that is removed at this moment is not there.
+            Err(_) => continue,
+        };
         if let (true, Ok(written)) = (meta.is_file(), meta.modified()) {
             found.push(Found { age: age(written, now), path, meta });
         }

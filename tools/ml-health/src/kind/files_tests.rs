@@ -65,3 +65,45 @@ fn a_folder_without_backups_says_so() {
     assert_eq!((&seen.values["count"], &seen.values["proven"]), (&Scalar::Int(0), &Scalar::Int(0)));
     assert!(seen.note.starts_with("there is no good backup of test"), "{}", seen.note);
 }
+
+#[test]
+fn what_may_not_be_looked_at_is_a_privilege_and_not_nothing() {
+    const CLOSED: &str = "ML_HEALTH_TEST_CLOSED";
+    if let Ok(closed) = std::env::var(CLOSED) {
+        let metrics = Arg::Table(vec![("bad".to_owned(), "length".to_owned())]);
+        let json = |name: &str, path: &str| {
+            let param = if name == "file" { "file" } else { "files" };
+            let given = [(param, text(format!("{closed}/{path}"))), ("metrics", metrics.clone())];
+            Probing::open(crate::kind::find("json").unwrap(), &given).take("read", &[])
+        };
+        let found = |path: &str| Probing::open(&KIND, &[("path", text(format!("{closed}/{path}")))]).take("found", &[]);
+        for seen in [json("files", "sub/*.json"), json("files", "sub/a.json"), json("file", "sub/a.json")] {
+            assert!(matches!(seen, Err(Unseen::Privilege { .. })), "{seen:?}");
+        }
+        for path in ["sub/a.json", "sub/*.json"] {
+            assert!(found(path).unwrap().hidden.is_some(), "{path}");
+        }
+        let exposed = Probing::open(crate::kind::find("exposed").unwrap(), &[("files", text(format!("{closed}/sub/a.json")))]);
+        let seen = { exposed }.take("secrets", &[]);
+        assert!(matches!(seen, Err(Unseen::Privilege { .. })), "{seen:?}");
+        assert!(found("none.json").unwrap().hidden.is_none());
+        return;
+    }
+    // Nothing is closed to root: the test is run again as nobody.
+    use std::os::unix::process::CommandExt;
+    let dir = tempfile::tempdir().unwrap();
+    let set = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    file(dir.path(), "sub/a.json", 1, 0o666);
+    set(dir.path(), 0o755);
+    set(&dir.path().join("sub"), 0);
+    let name = "kind::files::tests::what_may_not_be_looked_at_is_a_privilege_and_not_nothing";
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", name]).env(CLOSED, dir.path()).current_dir("/");
+    if std::fs::read_dir(dir.path().join("sub")).is_ok() {
+        again.uid(65534);
+    }
+    let ended = again.output().unwrap();
+    set(&dir.path().join("sub"), 0o700);
+    let said = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success() && said.contains("1 passed"), "{said}");
+}

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// `kind = "permissions"`.
 pub static KIND: Kind = Kind {
     name: "permissions",
-    doc: "Permissions below some folders. Links are not followed. Not on Windows, where permissions are access lists.",
+    doc: "Permissions below some folders. Links within them are not followed. Not on Windows, where permissions are access lists.",
     params: &[required("under", ParamKind::Texts, "the folders: [\"/app\", \"scripts\"]")],
     views: &[View {
         name: "world_writable",
@@ -52,7 +52,8 @@ impl Permissions {
     fn walk(&self, name: &glob::Pattern, look: &Look<'_>) -> Result<Sample, Unseen> {
         let mut seen = Seen::default();
         for top in &self.under {
-            let meta = std::fs::symlink_metadata(top).map_err(|error| unseen(&error, top, "looking into"))?;
+            // The folder that was named is meant, also by a link.
+            let meta = std::fs::metadata(top).map_err(|error| unseen(&error, top, "looking into"))?;
             seen.entry(top, &meta, name);
             let mut folders = if meta.is_dir() { vec![top.clone()] } else { Vec::new() };
             while let Some(folder) = folders.pop() {
@@ -159,6 +160,9 @@ mod tests {
             (&Scalar::Int(2), &Scalar::Int(3), &Scalar::Int(0))
         );
         assert_eq!(seen.rows.len(), 2, "{:?}", seen.rows);
+        std::os::unix::fs::symlink("app", dir.path().join("current")).unwrap();
+        let mut linked = Probing::open(&KIND, &[("under", texts(&[dir.path().join("current").to_str().unwrap()]))]);
+        assert_eq!(linked.take("world_writable", &[("name", text("*.py"))]).unwrap().values, seen.values);
         set("app/deep", 0o777);
         let all = probe.take("world_writable", &[]).unwrap();
         assert_eq!((&all.values["files"], &all.values["folders"]), (&Scalar::Int(3), &Scalar::Int(1)));

@@ -7,7 +7,7 @@ use ml_common::{Class, OrFail, Result};
 use regex::Regex;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 
 /// `kind = "process"`.
 pub static KIND: Kind = Kind {
@@ -77,7 +77,9 @@ fn find(name: Option<&Regex>, command: Option<&Regex>) -> Vec<Found> {
         name.is_none_or(|name| name.is_match(&process.name().to_string_lossy()))
             && command.is_none_or(|command| command.is_match(&words.join(" ")))
     };
-    let alive = |process: &&Process| !ours.contains(&process.pid()) && process.thread_kind().is_none() && fits(process);
+    // One that has ended and waits for its parent does nothing any more.
+    let ended = |process: &Process| matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
+    let alive = |process: &&Process| !ended(process) && !ours.contains(&process.pid()) && process.thread_kind().is_none() && fits(process);
     let of = |process: &Process| Found {
         pid: process.pid().as_u32(),
         name: process.name().to_string_lossy().into_owned(),
@@ -185,6 +187,25 @@ mod tests {
         assert_eq!((&again.values["count"], &again.values["restarts"]), (&Scalar::Int(1), &Scalar::Int(1)));
         second.kill().unwrap();
         second.wait().unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn one_that_ended_and_was_not_waited_for_is_not_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = format!("z-{}", std::process::id());
+        std::os::unix::fs::symlink("/bin/sh", dir.path().join(&mark)).unwrap();
+        let mut child = Command::new(dir.path().join(&mark)).args(["-c", "read line"]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut probe = Probing::open(&KIND, &[]);
+        let mut count = || probe.take("found", &[("name", text(mark.clone()))]).unwrap().values["count"].clone();
+        assert_eq!(count(), Scalar::Int(1));
+        child.kill().unwrap();
+        let state = || std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        while !state().contains(") Z ") {
+            std::thread::yield_now();
+        }
+        assert_eq!(count(), Scalar::Int(0));
+        child.wait().unwrap();
     }
 
     #[test]

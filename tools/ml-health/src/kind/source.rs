@@ -1,5 +1,7 @@
 //! Where a document comes from: an endpoint, a file, or all files of a pattern.
 
+use super::declare::unseen;
+use super::files::literal;
 use super::http::{BODY_MAX, Request};
 use super::{Args, Look, Opening, Param, ParamKind, Unseen};
 use jiff::Timestamp;
@@ -96,17 +98,30 @@ impl Source {
 }
 
 /// A mount that hangs, or a pipe under a file's name, costs the deadline and no more.
-fn in_time(look: &Look<'_>, what: &str, read: impl FnOnce() -> Result<Document> + Send + 'static) -> std::result::Result<Document, Unseen> {
+fn in_time(
+    look: &Look<'_>,
+    what: &str,
+    read: impl FnOnce() -> Result<Document, Unseen> + Send + 'static,
+) -> std::result::Result<Document, Unseen> {
     let late = || Failure::new(Class::General, format!("{what} cannot be read in time")).hint("check the mount");
-    Ok(deadline::within(look.left(), read).ok_or_else(late)??)
+    deadline::within(look.left(), read).ok_or_else(late)?
 }
 
 /// An array of the documents, the oldest first. One that is no JSON (half written, or empty after a rotation) is counted and left out.
-fn files(pattern: &str, newer: Option<Duration>, now: Timestamp) -> Result<Document> {
+fn files(pattern: &str, newer: Option<Duration>, now: Timestamp) -> Result<Document, Unseen> {
+    literal(pattern)?;
     let found = glob::glob(pattern).or_fail(Class::Config, || "the pattern of files is not valid")?;
-    let mut found: Vec<(Timestamp, PathBuf)> =
-        found.filter_map(|path| path.ok()).filter_map(|path| Some((written(&path.metadata().ok()?)?, path))).collect();
-    found.retain(|(at, path)| path.is_file() && newer.is_none_or(|newer| now.duration_since(*at).unsigned_abs() <= newer || *at > now));
+    let found = found.map(|path| {
+        let path = path.map_err(|error| unseen(error.error(), error.path(), "looking into"))?;
+        match path.metadata() {
+            Ok(meta) => Ok(written(&meta).filter(|_| meta.is_file()).map(|at| (at, path))),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(unseen(&error, &path, "looking at")),
+            // One that is removed at this moment is not there.
+            Err(_) => Ok(None),
+        }
+    });
+    let mut found: Vec<(Timestamp, PathBuf)> = found.filter_map(Result::transpose).collect::<Result<_, Unseen>>()?;
+    found.retain(|(at, _)| newer.is_none_or(|newer| now.duration_since(*at).unsigned_abs() <= newer || *at > now));
     found.sort();
     let (mut body, mut read, mut bad) = (vec![b'['], 0_usize, 0_usize);
     for (_, path) in &found {
@@ -121,7 +136,8 @@ fn files(pattern: &str, newer: Option<Duration>, now: Timestamp) -> Result<Docum
         read += 1;
         body.extend_from_slice(&one);
         if body.len() as u64 > BODY_MAX {
-            return Err(Failure::new(Class::General, format!("{pattern}: longer than {} MiB together", BODY_MAX >> 20)).hint("set newer"));
+            let failure = Failure::new(Class::General, format!("{pattern}: longer than {} MiB together", BODY_MAX >> 20));
+            return Err(failure.hint("set newer").into());
         }
     }
     body.push(b']');
@@ -138,23 +154,22 @@ fn age(written: Timestamp, now: Timestamp) -> Scalar {
     Scalar::from(super::thousandth(now.duration_since(written).as_secs_f64().max(0.0)))
 }
 
-fn file(path: &Path, now: Timestamp) -> Result<Document> {
-    let failed = |error: std::io::Error| {
+fn file(path: &Path, now: Timestamp) -> Result<Document, Unseen> {
+    let failed = |error: std::io::Error| -> Unseen {
         let hint = match error.kind() {
             std::io::ErrorKind::NotFound => "check that what writes it has run, and the path",
-            std::io::ErrorKind::PermissionDenied => "let the user of this check read it",
+            std::io::ErrorKind::PermissionDenied => return unseen(&error, path, "reading"),
             _ => "check the path and the disk",
         };
-        Failure::new(Class::General, format!("reading {}: {error}", path.display())).hint(hint)
+        Failure::new(Class::General, format!("reading {}: {error}", path.display())).hint(hint).into()
     };
     let open = std::fs::File::open(path).map_err(failed)?;
     let changed = open.metadata().ok().and_then(|meta| written(&meta));
     let mut body = Vec::new();
     open.take(BODY_MAX + 1).read_to_end(&mut body).map_err(failed)?;
     if body.len() as u64 > BODY_MAX {
-        return Err(
-            Failure::new(Class::General, format!("{} is longer than {} MiB", path.display(), BODY_MAX >> 20)).hint("read less of it")
-        );
+        let failure = Failure::new(Class::General, format!("{} is longer than {} MiB", path.display(), BODY_MAX >> 20));
+        return Err(failure.hint("read less of it").into());
     }
     let mut facts = vec![("bytes", Scalar::from(body.len()))];
     facts.extend(changed.map(|changed| ("age_s", age(changed, now))));

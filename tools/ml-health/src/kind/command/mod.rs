@@ -4,7 +4,7 @@ pub mod run;
 #[cfg(all(test, unix))]
 mod tests;
 
-use super::declare::{metric, param, required, rounded};
+use super::declare::{metric, names_free, param, required, rounded};
 use super::jq::Filters;
 use super::{Args, Kind, Look, Opening, ParamKind, Probe, Sample, Unseen, View};
 use ml_common::{Class, Failure, Result, redact};
@@ -56,6 +56,7 @@ fn open(args: &Args, opening: &Opening<'_>) -> Result<Box<dyn Probe>> {
     if args.switch("shell") && words.len() != 1 {
         return Err(wrong("with shell = true the command is one text", "write [\"a | b\"], or leave shell out"));
     }
+    names_free(args.table("metrics"), KIND.views[0].metrics)?;
     let filters = match args.table("metrics") {
         [] => None,
         table => Some(Filters::compile(table)?),
@@ -74,6 +75,10 @@ struct Program {
 
 impl Probe for Program {
     fn take(&mut self, _: &str, _: &Args, look: &mut Look<'_>) -> Result<Sample, Unseen> {
+        if !self.dir.is_dir() {
+            let failure = Failure::new(Class::General, format!("there is no folder {} to run in", self.dir.display()));
+            return Err(failure.hint("make it, or correct dir").into());
+        }
         let said = run::run(self.command()?, OUTPUT_MAX, look)?;
         let name = self.name();
         if said.cut {

@@ -68,12 +68,22 @@ impl Engine for Cli {
         let mut words = vec!["stats", "--no-stream", "--format={{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}"];
         words.extend(containers.iter().map(|container| container.id.as_str()));
         let text = self.ask(&words, look)?;
-        Ok(text.lines().filter_map(usage).collect())
+        Ok(rows(&text, containers.len())?)
     }
 
     fn exec(&self, container: &str, words: &[&str], look: &Look<'_>) -> Result<String, Unseen> {
         self.ask(&[&["exec", container], words].concat(), look)
     }
+}
+
+/// What is not told of one (`--`) is not nothing.
+fn rows(text: &str, asked: usize) -> Result<Vec<Usage>, Failure> {
+    let rows: Vec<Usage> = text.lines().filter_map(usage).collect();
+    if rows.len() < asked {
+        let failure = Failure::new(Class::General, format!("stats tells the use of {} of {asked} containers", rows.len()));
+        return Err(failure.hint("try: docker stats --no-stream"));
+    }
+    Ok(rows)
 }
 
 /// `web<tab>12.50%<tab>1.5GiB / 4GiB`
@@ -105,6 +115,13 @@ fn bytes(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_without_numbers_is_not_left_out() {
+        let text = "web\t--\t-- / --\ndb\t1.00%\t1MiB / 2MiB\n";
+        assert_eq!(rows(text, 2).unwrap_err().message, "stats tells the use of 1 of 2 containers");
+        assert_eq!(rows("db\t1.00%\t1MiB / 2MiB\n", 1).unwrap().len(), 1);
+    }
 
     #[test]
     fn lines_of_stats() {
