@@ -33,14 +33,12 @@ impl Guard {
             return known.clone();
         }
         let found = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        let setting = self.owned.iter().find(|(owned, _)| *owned == found).map(|(_, name)| format!("it is {name}"));
-        let within = || {
-            self.owned
-                .iter()
-                .find(|(owned, name)| *name != "STATE_DIR" && found.starts_with(owned))
-                .map(|(_, name)| format!("it is in {name}"))
-        };
-        let setting = setting.or_else(within);
+        // Logs may lie below the folder of the states, and nothing of ours below that of the backups.
+        let setting = self.owned.iter().find_map(|(owned, name)| match found.strip_prefix(owned) {
+            Ok(below) if below.as_os_str().is_empty() => Some(format!("it is {name}")),
+            Ok(_) if *name != "STATE_DIR" => Some(format!("it is in {name}")),
+            _ => None,
+        });
         let owner = setting.or_else(|| manifest_in(folder).map(|name| format!("it holds the manifest {name}")));
         self.seen.borrow_mut().insert(folder.to_owned(), owner.clone());
         owner

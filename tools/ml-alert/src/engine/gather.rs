@@ -148,7 +148,7 @@ fn storms(groups: &mut BTreeMap<String, Members>, known: &BTreeMap<String, Group
 const IN_A_STORM: &str = "many at once";
 
 /// The sink of a group.
-pub(super) fn sink_of(key: &str) -> &str {
+pub fn sink_of(key: &str) -> &str {
     key.split('\t').next().unwrap_or_default()
 }
 

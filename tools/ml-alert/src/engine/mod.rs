@@ -14,6 +14,7 @@ mod seen;
 pub mod state;
 mod told;
 
+pub use gather::sink_of;
 pub use groups::next;
 pub use seen::Seen;
 pub use state::State;

@@ -10,7 +10,7 @@ use crate::builtin;
 use crate::cli::Cli;
 use crate::deliver::{self, Delivered, Sinks, Store};
 use crate::engine::state::{Alerts, Entry, MAX_OUTBOX, State, VERSION};
-use crate::engine::{Engine, Place};
+use crate::engine::{self, Engine, Place};
 use crate::notification::Notification;
 use crate::outbox::Old;
 use crate::plan;
@@ -311,7 +311,7 @@ impl Work {
     fn untold(&mut self) {
         let (silent, state) = (&self.silent, &mut self.engine.state);
         let before = state.groups.len();
-        state.groups.retain(|key, _| !silent.contains_key(key.split('\t').next().unwrap_or_default()));
+        state.groups.retain(|key, _| !silent.contains_key(engine::sink_of(key)));
         if state.groups.len() == before {
             return;
         }

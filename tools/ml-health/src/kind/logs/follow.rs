@@ -10,7 +10,7 @@ use crate::kind::{Look, Unseen};
 use jiff::Timestamp;
 use ml_common::{Class, Failure};
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// No more files are remembered.
@@ -211,7 +211,8 @@ fn candidates(places: &Places<'_>, look: &Look<'_>) -> Result<Vec<Candidate>, Un
             return Err(closed);
         }
         if written && found.is_empty() {
-            reachable(pattern)?;
+            // That there is no such file is known only to who may look.
+            files::literal(pattern)?;
         }
         for found in found {
             if !all.iter().any(|file| is_one(&file.found, &found)) {
@@ -254,21 +255,6 @@ fn capped(mut files: Vec<Candidate>) -> Result<Vec<Candidate>, Unseen> {
         stays
     });
     Ok(files)
-}
-
-/// That there is no such file is known only to who may look.
-fn reachable(pattern: &str) -> Result<(), Unseen> {
-    let mut path = PathBuf::new();
-    for component in Path::new(pattern).components() {
-        if matches!(component, Component::Normal(name) if name.to_string_lossy().contains(['*', '?', '['])) {
-            break;
-        }
-        path.push(component);
-        if let Some(error) = std::fs::metadata(&path).err().filter(|error| error.kind() == io::ErrorKind::PermissionDenied) {
-            return Err(super::unreadable(&error, &path));
-        }
-    }
-    Ok(())
 }
 
 /// `app.log.1`, `app.log-20250108.gz`, `app_20250108.log.gz` beside `app.log`.
