@@ -3,7 +3,8 @@
 use crate::failure::{Class, Failure, OrFail, Result};
 use crate::platform;
 use crate::signal::Cancel;
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,9 @@ const POLITE: Duration = Duration::from_secs(5);
 
 /// The same for a child that has nothing to put in order.
 const CURT: Duration = Duration::from_millis(100);
+
+/// What is already said by a child that was killed is read for so long.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// How a child ended and what it said on stderr (the last 16 KiB).
 #[derive(Debug)]
@@ -108,8 +112,9 @@ fn run_whole<T>(
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     platform::bind_child(&mut command);
     let mut child = command.spawn().or_fail(Class::General, || format!("cannot start {name}"))?;
-    let stderr = tail(child.stderr.take());
-    let mut stdout = child.stdout.take();
+    let bounds = Bounds { cancel: cancel.clone(), until: deadline.map(|limit| Instant::now() + limit + polite + LAST_WORDS), polite };
+    let stderr = child.stderr.take().map(|pipe| tail(bounds.pipe(pipe)));
+    let mut stdout = child.stdout.take().map(|pipe| bounds.pipe(pipe));
     let late = Arc::new(AtomicBool::new(false));
     let done = Arc::new(AtomicBool::new(false));
     let clock = watch(child.id(), cancel.clone(), deadline, polite, Arc::clone(&late), Arc::clone(&done));
@@ -124,7 +129,7 @@ fn run_whole<T>(
     }
     drop(stdout);
     let status = child.wait().or_fail(Class::Internal, || format!("waiting for {name}"));
-    // A child of the child may still hold this pipe: the watch goes on.
+    // A child of the child may still hold this pipe: the watch goes on, and so does the time.
     let stderr = stderr.and_then(|thread| thread.join().ok()).unwrap_or_default();
     done.store(true, Ordering::Relaxed);
     let _ = clock.join();
@@ -180,10 +185,44 @@ fn watch(
     })
 }
 
+/// For how long a child's pipes are read.
+struct Bounds {
+    cancel: Cancel,
+    until: Option<Instant>,
+    polite: Duration,
+}
+
+impl Bounds {
+    fn pipe(&self, end: impl Into<platform::Handle>) -> Pipe {
+        Pipe { file: File::from(end.into()), cancel: self.cancel.clone(), until: self.until, polite: self.polite }
+    }
+}
+
+/// A child's output that ends with its time: a child of the child that left its group is not ended with it, and keeps the pipe open.
+struct Pipe {
+    file: File,
+    cancel: Cancel,
+    until: Option<Instant>,
+    polite: Duration,
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !platform::readable(&self.file, LAST_WORDS)? {
+            if self.until.is_none() && self.cancel.is_set() {
+                self.until = Some(Instant::now() + self.polite + LAST_WORDS);
+            }
+            if self.until.is_some_and(|until| Instant::now() >= until) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+        self.file.read(buffer)
+    }
+}
+
 /// Reads a pipe to its end and keeps the last of it.
-fn tail(pipe: Option<impl Read + Send + 'static>) -> Option<JoinHandle<String>> {
-    let mut pipe = pipe?;
-    Some(std::thread::spawn(move || {
+fn tail(mut pipe: Pipe) -> JoinHandle<String> {
+    std::thread::spawn(move || {
         let (mut kept, mut chunk) = (Vec::new(), [0; 4096]);
         while let Ok(n @ 1..) = pipe.read(&mut chunk) {
             kept.extend_from_slice(&chunk[..n]);
@@ -191,7 +230,7 @@ fn tail(pipe: Option<impl Read + Send + 'static>) -> Option<JoinHandle<String>> 
             kept.drain(..over);
         }
         String::from_utf8_lossy(&kept).into_owned()
-    }))
+    })
 }
 
 #[cfg(all(test, unix))]
@@ -237,6 +276,26 @@ mod tests {
             })
             .unwrap_err();
             assert_eq!(text, "", "{script}");
+        }
+    }
+
+    #[test]
+    fn a_child_of_the_child_that_keeps_its_pipes_costs_the_time_of_the_child_only() {
+        let folder = tempfile::tempdir().unwrap();
+        for (kept, script) in [
+            ("both", "setsid sh -c 'echo $$ > pid; exec sleep 600' & echo 5"),
+            ("stderr", "setsid sh -c 'echo $$ > pid; exec sleep 600' > /dev/null & echo 5"),
+        ] {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", script]).current_dir(&folder);
+            let failure = run_curtly(command, &Cancel::default(), Duration::from_secs(1), |out| {
+                io::copy(out, &mut io::sink()).or_fail(Class::Internal, || "reading")
+            })
+            .unwrap_err();
+            assert!(failure.message.contains("was ended after 1s"), "{kept}: {failure}");
+            let pid: u32 = std::fs::read_to_string(folder.path().join("pid")).unwrap().trim().parse().unwrap();
+            assert!(std::path::Path::new(&format!("/proc/{pid}")).exists(), "{kept}: it was still there");
+            platform::tell_process(pid, "TERM").unwrap();
         }
     }
 

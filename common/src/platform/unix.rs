@@ -6,6 +6,24 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
+
+/// An end of a pipe.
+pub type Handle = std::os::fd::OwnedFd;
+
+/// Whether the pipe can be read without waiting (or has ended), asked for at most `time`.
+///
+/// # Errors
+/// Those of poll(2); one that a signal interrupted is no answer yet.
+pub fn readable(pipe: &File, time: Duration) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let time = Timespec { tv_sec: time.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: time.subsec_nanos().into() };
+    match poll(&mut [PollFd::new(pipe, PollFlags::IN)], Some(&time)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
 
 /// Whether standard input can hold a stream of records: a pipe, a socket or a file, never a terminal or /dev/null.
 pub fn stdin_holds_records() -> bool {

@@ -5,6 +5,18 @@ use std::io;
 use std::os::windows::io::AsRawHandle;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// An end of a pipe.
+pub type Handle = std::os::windows::io::OwnedHandle;
+
+/// Whether the pipe can be read without waiting; here it is always read, as a whole tree of children is ended with its root.
+///
+/// # Errors
+/// None.
+pub fn readable(_pipe: &File, _time: Duration) -> io::Result<bool> {
+    Ok(true)
+}
 
 /// Whether standard input can hold a stream of records: a pipe or a file, never a console or NUL.
 pub fn stdin_holds_records() -> bool {
