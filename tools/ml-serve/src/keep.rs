@@ -109,7 +109,7 @@ impl Keep {
                 let failed = end.error_class.is_some();
                 let said = [Some(&*end.summary), end.reason.as_deref()];
                 let said: Vec<&str> = said.into_iter().flatten().filter(|text| !text.is_empty()).collect();
-                let check = Check { id: head.tool.clone(), summary: said.join("; "), hint: end.hint.clone(), ..Check::default() };
+                let check = Check { id: whole(&head.tool), summary: said.join("; "), hint: end.hint.clone(), ..Check::default() };
                 let check = Check { error_class: end.error_class.clone(), duration_ms: Some(end.duration_ms), ..check };
                 self.put(&Head { status: if failed { Status::Crit } else { Status::Ok }, ..head.clone() }, check, now);
             }
@@ -122,7 +122,7 @@ impl Keep {
         self.ended.get_or_insert(now);
         for head in std::mem::take(&mut self.running) {
             let check = Check {
-                id: head.tool.clone(),
+                id: whole(&head.tool),
                 summary: "began and never ended".into(),
                 hint: Some("look at what it said last, and start it again".into()),
                 error_class: Some("died".into()),
@@ -183,6 +183,11 @@ impl Keep {
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter()
     }
+}
+
+/// The id of a tool's run as a whole, as ml-alert has it: a check may be named as its tool.
+fn whole(tool: &str) -> String {
+    format!("tool.{tool}")
 }
 
 fn cut(text: &str) -> String {

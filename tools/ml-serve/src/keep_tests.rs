@@ -66,9 +66,17 @@ fn a_tool_that_failed_or_never_ended_is_critical_and_one_that_found_something_is
     keep.take(&told("ml-health", Status::Crit, end(None)), now);
     keep.take(&told("ml-backup", Status::Crit, end(Some("storage"))), now);
     keep.end(now);
-    let expected = [("ml-backup", Status::Crit), ("ml-derive", Status::Crit), ("ml-health", Status::Ok)];
+    let expected = [("tool.ml-backup", Status::Crit), ("tool.ml-derive", Status::Crit), ("tool.ml-health", Status::Ok)];
     assert_eq!(statuses(&keep), expected.map(|(id, status)| (id.to_owned(), status)));
     assert!(keep.things().any(|thing| thing.check.summary == "began and never ended"));
+}
+
+#[test]
+fn a_check_named_as_its_tool_keeps_its_word() {
+    let (mut keep, now) = (keep(), Instant::now());
+    keep.take(&record("ml-health", Status::Crit), now);
+    keep.take(&told("ml-health", Status::Ok, Body::End(End::default())), now);
+    assert_eq!(statuses(&keep), [("ml-health".into(), Status::Crit), ("tool.ml-health".into(), Status::Ok)]);
 }
 
 #[test]

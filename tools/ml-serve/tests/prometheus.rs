@@ -26,6 +26,6 @@ fn a_real_prometheus_scrapes_the_state() {
     server.wait_until("ml_serve_stream_open", 1.0);
     served.tool.close_stdin();
     server.wait_until("ml_serve_stream_open", 0.0);
-    server.wait_until("ml_check_status{id=\"ml-health\"}", 2.0);
+    server.wait_until("ml_check_status{id=\"tool.ml-health\"}", 2.0);
     assert!(promtool_is_content(&served.get("/metrics").1));
 }

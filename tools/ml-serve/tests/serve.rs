@@ -56,7 +56,7 @@ fn a_stage_that_died_is_critical() {
     served.check("disk", "ok");
     served.tool.close_stdin();
     served.until(|served| served.get("/").1.contains("began and never ended"));
-    assert_eq!(served.health().1["bad"][0]["id"], "ml-health");
+    assert_eq!(served.health().1["bad"][0]["id"], "tool.ml-health");
     served.tool.signal(15);
     served.tool.wait().expect_code(143);
 }
