@@ -82,7 +82,8 @@ impl<'a> Table<'a> {
     pub fn required<T>(&self, key: &str, value: Option<T>) -> Option<T> {
         if value.is_none() && !self.has(key) {
             let of = if self.name.is_empty() { "the file".to_owned() } else { self.name.clone() };
-            self.file.mistake(self.at(), format!("{of} has no {key}"), format!("add {key} = ..."));
+            let hint = if key.starts_with('[') { format!("add {key}, on a line of its own") } else { format!("add {key} = ...") };
+            self.file.mistake(self.at(), format!("{of} has no {key}"), hint);
         }
         value
     }

@@ -1,5 +1,6 @@
 //! The parameters of probes and views, as profiles give them: read, checked and filled with defaults before a probe sees them.
 
+use regex::bytes::Regex;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,6 +15,12 @@ pub enum ParamKind {
     Url,
     /// A file or folder, absolute when the probe gets it.
     Path,
+    /// A regular expression.
+    Pattern,
+    /// Names with `*` and `?`.
+    Glob,
+    /// Permissions as chmod takes them in digits.
+    Mode,
     /// One of these words.
     Word(&'static [&'static str]),
     /// A number.
@@ -26,8 +33,36 @@ pub enum ParamKind {
     Texts,
     /// Names to texts: `{ busy = ".pool.busy" }`.
     Table,
+    /// Names to regular expressions.
+    Patterns,
     /// Names to texts that are never shown: `{ Authorization = "Bearer ${NOTION_TOKEN}" }`.
     SecretTable,
+}
+
+impl ParamKind {
+    /// What is wrong with a text (for a table: one of its texts), and the remedy.
+    pub fn fault(self, text: &str) -> Option<(String, &'static str)> {
+        match self {
+            ParamKind::Pattern | ParamKind::Patterns => {
+                let error = Regex::new(text).err()?;
+                Some((format!("this is no regular expression: {}", why(&error)), "write it as in grep -E"))
+            }
+            ParamKind::Glob => {
+                let error = glob::Pattern::new(text).err()?;
+                Some((format!("this is no pattern of names: {}", error.msg), "write it as in a shell: *.py; [[] stands for a bracket"))
+            }
+            ParamKind::Mode => u32::from_str_radix(text, 8)
+                .map_or(true, |mode| mode > 0o7777)
+                .then(|| (format!("{text} is no file mode"), "write it as chmod takes it in digits: 600")),
+            _ => None,
+        }
+    }
+}
+
+/// Why a regular expression is none, on one line.
+pub fn why(error: &regex::Error) -> String {
+    let said = error.to_string();
+    said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
 /// One parameter.

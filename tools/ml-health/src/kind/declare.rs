@@ -50,17 +50,6 @@ pub fn told(seconds: f64) -> String {
     humantime::format_duration(std::time::Duration::from_secs(whole)).to_string()
 }
 
-/// Names that the profile gives to metrics, which must not be those of the probe's own: one of the two would be lost.
-///
-/// # Errors
-/// Class Config, with the name.
-pub fn names_free(table: &[(String, String)], own: &[Metric]) -> ml_common::Result<()> {
-    match table.iter().find(|(name, _)| own.iter().any(|metric| metric.name == name)) {
-        Some((name, _)) => Err(Failure::new(Class::Config, format!("{name} is a metric of the probe's own")).hint("choose another name")),
-        None => Ok(()),
-    }
-}
-
 /// Why a file or folder could not be looked at.
 pub fn unseen(error: &io::Error, path: &Path, doing: &str) -> Unseen {
     let path = path.display();

@@ -22,7 +22,7 @@ pub static KIND: Kind = Kind {
             doc: "The files that fit the pattern. Without any there is only `count`.",
             params: &[
                 param("newer", ParamKind::Duration, None, "only those written within this time, such as 24h"),
-                param("mode", ParamKind::Text, Some("600"), "`too_open` counts the files that are open further than this"),
+                param("mode", ParamKind::Mode, Some("600"), "`too_open` counts the files that are open further than this"),
             ],
             metrics: &[
                 metric("newest_age_s", "s", "since the newest was written"),

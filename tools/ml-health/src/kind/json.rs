@@ -35,7 +35,6 @@ pub static KIND: Kind = Kind {
         named_by: Some("metrics"),
     }],
     open: |args, opening: &Opening<'_>| {
-        super::declare::names_free(args.table("metrics"), FACTS)?;
         let filters = Filters::compile(args.table("metrics"))?;
         Ok(Box::new(Json { source: Source::open("application/json", args, opening)?, filters }) as Box<dyn Probe>)
     },

@@ -14,7 +14,7 @@ pub static KIND: Kind = Kind {
     views: &[View {
         name: "world_writable",
         doc: "Files that everybody may write, and folders that everybody may put files in and take them out of.",
-        params: &[param("name", ParamKind::Text, Some("*"), "only files of such names: *.py")],
+        params: &[param("name", ParamKind::Glob, Some("*"), "only files of such names: *.py")],
         metrics: &[
             metric("files", "", "how many files everybody may write"),
             metric("folders", "", "how many folders everybody may write, without those with the sticky bit, such as /tmp"),

@@ -22,7 +22,7 @@ pub static KIND: Kind = Kind {
     views: &[View {
         name: "processes",
         doc: "All of them, or those whose name fits.",
-        params: &[param("name", ParamKind::Text, None, "a regular expression that the name fits")],
+        params: &[param("name", ParamKind::Pattern, None, "a regular expression that the name fits")],
         metrics: &[
             metric(
                 "crashed",

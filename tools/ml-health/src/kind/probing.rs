@@ -37,7 +37,7 @@ pub fn args(params: &[Param], given: &[(&'static str, Arg)]) -> Args {
             ParamKind::Number => Arg::Number(text.parse().unwrap()),
             ParamKind::Duration => Arg::Duration(if text == "0s" { Duration::ZERO } else { read(text) }),
             ParamKind::Switch => Arg::Switch(text == "true"),
-            ParamKind::Texts | ParamKind::Table | ParamKind::SecretTable => panic!("{} has a default", param.name),
+            ParamKind::Texts | ParamKind::Table | ParamKind::Patterns | ParamKind::SecretTable => panic!("{} has a default", param.name),
             _ => Arg::Text(text.to_owned()),
         })
     };

@@ -19,8 +19,8 @@ pub static KIND: Kind = Kind {
         name: "found",
         doc: "The processes that fit. Without any there is only `count`.",
         params: &[
-            param("name", ParamKind::Text, None, "fits their name: ^postgres$"),
-            param("command", ParamKind::Text, None, "fits their command line: python.*scheduler\\.py"),
+            param("name", ParamKind::Pattern, None, "fits their name: ^postgres$"),
+            param("command", ParamKind::Pattern, None, "fits their command line: python.*scheduler\\.py"),
         ],
         metrics: &[
             metric("count", "", "how many there are"),

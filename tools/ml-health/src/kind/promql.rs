@@ -43,7 +43,6 @@ pub static KIND: Kind = Kind {
 };
 
 fn open(args: &Args, opening: &Opening<'_>) -> Result<Box<dyn Probe>> {
-    super::declare::names_free(args.table("queries"), KIND.views[0].metrics)?;
     let queries = args.table("queries").to_vec();
     if let Some((name, _)) = queries.iter().find(|(_, query)| query.trim().is_empty()) {
         return Err(Failure::new(Class::Config, format!("the query {name} is empty")).hint("write a PromQL expression"));

@@ -65,11 +65,15 @@ fn takes(kind: ParamKind) -> String {
         ParamKind::Url => "URL".into(),
         ParamKind::Path => "path".into(),
         ParamKind::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+        ParamKind::Pattern => "regular expression".into(),
+        ParamKind::Glob => "pattern of names".into(),
+        ParamKind::Mode => "file mode such as `600`".into(),
         ParamKind::Number => "number".into(),
         ParamKind::Duration => "time such as `5s`".into(),
         ParamKind::Switch => "true or false".into(),
         ParamKind::Texts => "list of texts".into(),
         ParamKind::Table => "table of texts".into(),
+        ParamKind::Patterns => "table of regular expressions".into(),
         ParamKind::SecretTable => "table of texts, never shown".into(),
     }
 }

@@ -4,6 +4,7 @@
 //! earlier runs make a finding; [`worker`] takes the samples on the lane of its probe.
 
 mod asked;
+mod ids;
 mod judge;
 mod memory;
 mod needs;

@@ -2,7 +2,7 @@
 
 use crate::kind::{Arg, Args, Param, ParamKind};
 use ml_common::redact;
-use ml_watch::conf::Table;
+use ml_watch::conf::{Spot, Table};
 use std::path::Path;
 
 /// Entries of secret tables that are none: blacked out everywhere, `application/json` or `X-Signature` would make riddles of records.
@@ -38,6 +38,7 @@ fn one(table: &Table<'_>, param: &Param, root: &Path) -> Option<Arg> {
     let name = param.name;
     Some(match param.kind {
         ParamKind::Text => Arg::Text(table.text(name)?.value),
+        ParamKind::Pattern | ParamKind::Glob | ParamKind::Mode => Arg::Text(sound(table, param.kind, table.text(name)?)?.value),
         ParamKind::Secret => {
             let text = table.text(name)?.value;
             redact::register(&text);
@@ -54,8 +55,9 @@ fn one(table: &Table<'_>, param: &Param, root: &Path) -> Option<Arg> {
         ParamKind::Duration => Arg::Duration(table.duration(name)?.value),
         ParamKind::Switch => Arg::Switch(table.switch(name)?.value),
         ParamKind::Texts => Arg::Texts(table.texts(name)?.into_iter().map(|text| text.value).collect()),
-        ParamKind::Table | ParamKind::SecretTable => {
-            let pairs: Vec<(String, String)> = table.pairs(name)?.into_iter().map(|(name, text)| (name.value, text.value)).collect();
+        ParamKind::Table | ParamKind::Patterns | ParamKind::SecretTable => {
+            let pairs = table.pairs(name)?.into_iter().filter_map(|(name, text)| Some((name.value, sound(table, param.kind, text)?.value)));
+            let pairs: Vec<(String, String)> = pairs.collect();
             if param.kind == ParamKind::SecretTable {
                 // `Bearer abc`: the word alone is no secret, what follows is.
                 let secrets = pairs.iter().filter(|(name, _)| !is_public(name));
@@ -66,16 +68,29 @@ fn one(table: &Table<'_>, param: &Param, root: &Path) -> Option<Arg> {
     })
 }
 
+/// The text when it is what the kind takes; else it is noted.
+fn sound(table: &Table<'_>, kind: ParamKind, text: Spot<String>) -> Option<Spot<String>> {
+    let Some((message, hint)) = kind.fault(&text) else { return Some(text) };
+    table.file().mistake(text.at, message, hint);
+    None
+}
+
 fn default(param: &Param, root: &Path) -> Option<Arg> {
     let text = param.default?;
     Some(match param.kind {
-        ParamKind::Text | ParamKind::Secret | ParamKind::Url | ParamKind::Word(_) => Arg::Text(text.to_owned()),
+        ParamKind::Text
+        | ParamKind::Secret
+        | ParamKind::Url
+        | ParamKind::Pattern
+        | ParamKind::Glob
+        | ParamKind::Mode
+        | ParamKind::Word(_) => Arg::Text(text.to_owned()),
         ParamKind::Path => Arg::Text(path(text, root)),
         ParamKind::Number => Arg::Number(text.parse().ok()?),
         ParamKind::Duration => Arg::Duration(ml_watch::conf::duration(text)?),
         ParamKind::Switch => Arg::Switch(text == "true"),
         ParamKind::Texts => Arg::Texts(text.split(',').map(|part| part.trim().to_owned()).collect()),
-        ParamKind::Table | ParamKind::SecretTable => return None,
+        ParamKind::Table | ParamKind::Patterns | ParamKind::SecretTable => return None,
     })
 }
 

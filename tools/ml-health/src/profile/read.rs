@@ -1,8 +1,8 @@
 //! A profile's file becomes a [`Profile`], or a list of mistakes.
 
-use super::{AvailabilitySpec, CheckSpec, ON_ERROR, ProbeSpec, Profile, TIER, TrendSpec, WINDOW, needs, params, summary::Summary};
+use super::{AvailabilitySpec, CheckSpec, ON_ERROR, ProbeSpec, Profile, TIER, TrendSpec, WINDOW, params, summary::Summary};
 use crate::check::{OnError, Tier};
-use crate::kind::{self, Args, Kind, Opening, Pace, View};
+use crate::kind::{self, Args, Kind, Opening, Pace, Param, View};
 use crate::lane::Planned;
 use jiff::Timestamp;
 use ml_common::record::Map;
@@ -23,9 +23,6 @@ pub use ml_watch::conf::profile_path as path;
 /// The version of the language.
 const VERSION: u64 = 1;
 
-/// Ids of records that ml-health writes itself.
-const RESERVED: &[&str] = &["state", "config", "input", "textfile", "upstream-silent"];
-
 /// Reads a profile; `home` are the ids of the compiled-in checks.
 ///
 /// # Errors
@@ -43,17 +40,27 @@ pub fn load(path: &Path, settings: &Settings, home: &[&str]) -> Result<Profile> 
 pub fn check(path: &Path, settings: &Settings, home: &[&str]) -> Result<(Vec<conf::Mistake>, usize)> {
     let (file, profile) = open(path, settings, home)?;
     let count = profile.as_ref().map_or(0, |profile| profile.checks.len());
-    if let Some(profile) = profile.filter(|_| file.mistakes().is_empty()) {
+    if let Some(profile) = profile {
         let opening = Opening { settings, system: &profile.system, application: "ml-health", root: settings.base() };
         let probes = file.root().table("probe");
         for probe in profile.probes.iter().filter(|probe| probe.unset.is_none()) {
+            let Some(table) = probes.as_ref().and_then(|probes| probes.table(&probe.name)) else { continue };
+            if !understood(probe, &table) {
+                continue;
+            }
             if let Err(failure) = probe.open(&opening) {
-                let at = probes.as_ref().and_then(|probes| probes.table(&probe.name)).map_or(0, |table| table.at());
-                file.mistake(at, failure.message, failure.hint.unwrap_or_else(|| "correct the parameters of the probe".into()));
+                file.mistake(table.at(), failure.message, failure.hint.unwrap_or_else(|| "correct the parameters of the probe".into()));
             }
         }
     }
     Ok((file.mistakes(), count))
+}
+
+/// Whether all that stands in the probe's table was read: else it was told already what is wrong.
+fn understood(probe: &ProbeSpec, table: &Table<'_>) -> bool {
+    let read = |param: &Param| probe.args.0.contains_key(param.name) || !(param.required || table.has(param.name));
+    let known = |key: &str| key == "kind" || key == "rate_limit" || probe.kind.params.iter().any(|param| param.name == key);
+    probe.kind.params.iter().all(read) && table.keys().iter().all(|key| known(key.value))
 }
 
 /// The profile is there when it could be understood, whatever else is wrong.
@@ -71,6 +78,10 @@ fn open(path: &Path, settings: &Settings, home: &[&str]) -> Result<(File, Option
     }
     let reader = Reader { file: &file, base: settings.base(), deadline, kindless: RefCell::default(), keys: RefCell::default() };
     let profile = reader.profile(&root, home);
+    if profile.is_none() {
+        // Nobody asked for the rest.
+        ["profile", "probe", "check", "advice"].iter().for_each(|key| root.leave(key));
+    }
     Ok((file, profile))
 }
 
@@ -190,6 +201,7 @@ impl Reader<'_> {
             table.keys().iter().for_each(|key| table.leave(key.value));
             return None;
         };
+        self.names(probes.get(probe).map(|(_, table)| table).into_iter().chain(&empty), view);
         let args = match &empty {
             Some(args) => params::read(args, view.params, self.base),
             None => {
@@ -289,6 +301,20 @@ impl Reader<'_> {
         Some((place, found?))
     }
 
+    /// Names that the profile gives to metrics stand in expressions, and beside the probe's own.
+    fn names<'t>(&self, tables: impl IntoIterator<Item = &'t Table<'t>>, view: &View) {
+        let Some(key) = view.named_by else { return };
+        for (name, _) in tables.into_iter().filter(|table| table.has(key)).filter_map(|table| table.pairs(key)).flatten() {
+            let first = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+            if !first || !name.chars().all(|c| c.is_ascii_alphanumeric() || "_.".contains(c)) {
+                let message = format!("'{}' cannot be the name of a metric", name.value);
+                self.file.mistake(name.at, message, "names are of letters, digits, _ and dots, and begin with a letter: busy_count");
+            } else if view.metrics.iter().any(|metric| metric.name == name.value) {
+                self.file.mistake(name.at, format!("{} is a metric of the probe's own", name.value), "choose another name");
+            }
+        }
+    }
+
     fn missing_args(&self, table: &Table<'_>, view: &View) {
         for param in view.params.iter().filter(|param| param.required) {
             let message = format!("the view {} needs args with {}", view.name, param.name);
@@ -380,53 +406,6 @@ impl Reader<'_> {
             self.file.mistake(crit.at, "crit lies above target", "let crit be the lower one");
         }
         Some(AvailabilitySpec { days: i64::try_from(days).unwrap_or(30), target: target?.value, crit: crit.map(|spot| spot.value) })
-    }
-
-    fn id(&self, id: &Spot<String>) {
-        if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-            self.file.mistake(id.at, format!("'{}' is no id", id.value), "ids are of letters, digits, - _ and dots: pool.utilization");
-        }
-    }
-
-    /// Ids are there once, needs are there, and nothing waits for itself.
-    fn ids(&self, checks: &[(CheckSpec, Table<'_>)], home: &[&str]) {
-        let mut seen: BTreeMap<Arc<str>, Vec<Arc<str>>> = BTreeMap::new();
-        let place = |table: &Table<'_>| table.text("id").map_or(table.at(), |spot| spot.at);
-        for (check, table) in checks {
-            let planned = &check.planned;
-            let derived = [("trend", check.trend.is_some()), ("availability", check.availability.is_some())];
-            for (suffix, _) in derived.iter().filter(|(_, there)| *there) {
-                let id = format!("{}.{suffix}", planned.id);
-                if checks.iter().any(|(other, _)| *other.planned.id == *id) {
-                    self.file.mistake(
-                        place(table),
-                        format!("{id} is the {suffix} of {}, and a check", planned.id),
-                        "choose another id for the check",
-                    );
-                }
-            }
-            if RESERVED.contains(&&*planned.id) {
-                self.file.mistake(place(table), format!("{} is an id of ml-health's own", planned.id), "choose another id");
-            } else if home.contains(&&*planned.id) {
-                self.file.mistake(place(table), format!("{} is a compiled-in check", planned.id), "choose another id, or home = false");
-            } else if seen.insert(Arc::clone(&planned.id), planned.needs.clone()).is_some() {
-                self.file.mistake(place(table), format!("{} is there twice", planned.id), "ids tell checks apart: choose another");
-            }
-        }
-        for (check, table) in checks {
-            for need in table.texts("needs").unwrap_or_default() {
-                let there = || seen.keys().map(|id| &**id).chain(home.iter().copied());
-                if !there().any(|id| id == need.value) {
-                    let ids: Vec<&str> = there().filter(|id| *id != &*check.planned.id).collect();
-                    self.file.mistake(need.at, format!("there is no check {}", need.value), near::hint(&need, ids.iter().copied()));
-                }
-            }
-        }
-        if let Some(circle) = needs::circle(&seen) {
-            let of = checks.iter().find(|(check, _)| circle.first() == Some(&check.planned.id));
-            let at = of.and_then(|(_, table)| Some(table.texts("needs")?.first()?.at)).unwrap_or_default();
-            self.file.mistake(at, format!("checks wait for each other: {}", circle.join(" needs ")), "take one of these needs away");
-        }
     }
 }
 

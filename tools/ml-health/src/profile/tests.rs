@@ -39,6 +39,77 @@ fn of_checks(checks: &str) -> Vec<String> {
 }
 
 #[test]
+fn what_is_asked_of_a_view_is_read_before_the_look() {
+    let head = "[profile]\nversion = 1\nsystem = \"demo\"\n";
+    for (probe, args, wrong) in [
+        ("kind = \"process\"", "name = \"(\"", "10:17 this is no regular expression: unclosed group (write it as in grep -E)"),
+        ("kind = \"process\"", "command = \"[\"", "10:20 this is no regular expression: unclosed character class (write it as in grep -E)"),
+        (
+            "kind = \"pm2\"",
+            "name = \"*\"",
+            "10:17 this is no regular expression: repetition operator missing expression (write it as in grep -E)",
+        ),
+        (
+            "kind = \"container\"",
+            "name = \"*\"",
+            "10:17 this is no regular expression: repetition operator missing expression (write it as in grep -E)",
+        ),
+        ("kind = \"files\"\npath = \"x\"", "mode = \"rw-\"", "11:17 rw- is no file mode (write it as chmod takes it in digits: 600)"),
+        (
+            "kind = \"permissions\"\nunder = [\"x\"]",
+            "name = \"[\"",
+            "11:17 this is no pattern of names: invalid range pattern (write it as in a shell: *.py; [[] stands for a bracket)",
+        ),
+        (
+            "kind = \"logs\"\nfiles = \"x\"",
+            "patterns = { e = \"[\" }",
+            "11:27 this is no regular expression: unclosed character class (write it as in grep -E)",
+        ),
+        (
+            "kind = \"logs\"\nfiles = \"x\"",
+            "patterns = { missed = \"x\" }",
+            "11:23 missed is a metric of the probe's own (choose another name)",
+        ),
+    ] {
+        let text = format!("{head}[probe.p]\n{probe}\n\n[[check]]\nid = \"a\"\nprobe = \"p\"\nargs = {{ {args} }}\n");
+        assert_eq!(mistakes(&text, &[]), [wrong], "{args}");
+    }
+}
+
+#[test]
+fn names_of_metrics_stand_in_expressions_and_beside_the_probes_own() {
+    for (kind, table, name) in [
+        ("json", "metrics", "bytes"),
+        ("prometheus", "metrics", "series"),
+        ("promql", "queries", "latency_ms"),
+        ("http", "metrics", "ok"),
+        ("command", "metrics", "lines"),
+    ] {
+        let place = if kind == "command" { "command = [\"echo\"]" } else { "url = \"http://localhost:1\"" };
+        let what = if kind.starts_with("prom") { "up" } else { ".up" };
+        let of = |name: &str| {
+            let probe = format!(
+                "[probe.p]\nkind = \"{kind}\"\n{place}\n{table} = {{ \"{name}\" = \"{what}\" }}\n[[check]]\nid = \"a\"\nprobe = \"p\"\n"
+            );
+            mistakes(&format!("[profile]\nversion = 1\nsystem = \"demo\"\n{probe}[[check]]\nid = \"b\"\nprobe = \"p\"\n"), &[])
+        };
+        let own = of(name);
+        assert!(own.len() == 1 && own[0].contains(&format!("{name} is a metric of the probe's own")), "{kind}: {own:?}");
+        let odd = of("busy-count");
+        assert!(odd[0].contains("'busy-count' cannot be the name of a metric"), "{kind}: {odd:?}");
+    }
+}
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let text = "[profile]\nversion = 1\nsystem = \"demo\"\n[probe.p]\nkind = \"command\"\ncommand = []\n[[check]]\nid = \"a\"\nprobe = \"p\"\nwarn = \"> \"\n";
+    let told = mistakes(text, &[]);
+    assert!(told.len() == 2 && told[0].starts_with("4:1 probe.p: command names no program"), "{told:?}");
+    let headless = mistakes("[probe.p]\nkind = \"process\"\n[[check]]\nid = \"a\"\nprobe = \"p\"\n", &[]);
+    assert_eq!(headless, ["1:1 the file has no [profile] (add [profile], on a line of its own)"]);
+}
+
+#[test]
 fn what_a_check_may_say_is_read() {
     let profile = profile(
         "[[check]]\nid = \"pool\"\nprobe = \"m\"\nvalue = \"busy / total * 100\"\nunit = \"%\"\nwarn = \"> 80\"\ncrit = \"> 90\"\ntier = \"fast\"\n\

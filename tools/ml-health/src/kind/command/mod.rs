@@ -4,7 +4,7 @@ pub mod run;
 #[cfg(all(test, unix))]
 mod tests;
 
-use super::declare::{metric, names_free, param, required, rounded};
+use super::declare::{metric, param, required, rounded};
 use super::jq::Filters;
 use super::{Args, Kind, Look, Opening, ParamKind, Probe, Sample, Unseen, View};
 use ml_common::{Class, Failure, Result, redact};
@@ -56,7 +56,6 @@ fn open(args: &Args, opening: &Opening<'_>) -> Result<Box<dyn Probe>> {
     if args.switch("shell") && words.len() != 1 {
         return Err(wrong("with shell = true the command is one text", "write [\"a | b\"], or leave shell out"));
     }
-    names_free(args.table("metrics"), KIND.views[0].metrics)?;
     let filters = match args.table("metrics") {
         [] => None,
         table => Some(Filters::compile(table)?),

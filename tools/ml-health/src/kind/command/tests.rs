@@ -75,24 +75,3 @@ fn a_folder_that_is_not_there_is_named() {
     let wrong = message(Probing::open(&KIND, &given).take("run", &[]).unwrap_err());
     assert_eq!(wrong, "there is no folder /nowhere/at/all to run in");
 }
-
-#[test]
-fn names_of_the_probes_own_metrics_are_not_given_again() {
-    let settings = ml_common::settings::Settings::default();
-    let opening = Opening { settings: &settings, system: "s", application: "a", root: std::path::Path::new("/") };
-    let own = [
-        ("json", "metrics", "bytes"),
-        ("prometheus", "metrics", "series"),
-        ("promql", "queries", "latency_ms"),
-        ("http", "metrics", "ok"),
-        ("command", "metrics", "lines"),
-    ];
-    for (kind, table, name) in own {
-        let kind = crate::kind::find(kind).unwrap();
-        let mut given = vec![(table, Arg::Table(vec![(name.to_owned(), ".a".to_owned())]))];
-        given.push(if kind.name == "command" { ("command", texts(&["echo"])) } else { ("url", Arg::Text("http://localhost:1".into())) });
-        let args = crate::kind::probing::args(kind.params, &given);
-        let wrong = (kind.open)(&args, &opening).err().unwrap();
-        assert_eq!(wrong.message, format!("{name} is a metric of the probe's own"));
-    }
-}

@@ -15,7 +15,7 @@ use ml_common::{Class, OrFail, Result};
 use regex::Regex;
 use std::path::PathBuf;
 
-const NAME: Param = param("name", ParamKind::Text, None, "a regular expression that the name fits; without it all");
+const NAME: Param = param("name", ParamKind::Pattern, None, "a regular expression that the name fits; without it all");
 
 /// `kind = "container"`.
 pub static KIND: Kind = Kind {

@@ -66,7 +66,6 @@ pub static KIND: Kind = Kind {
 };
 
 fn open(args: &Args, opening: &Opening<'_>) -> Result<Box<dyn Probe>> {
-    super::declare::names_free(args.table("metrics"), KIND.views[0].metrics)?;
     let request = Request::open(args.text("url").unwrap_or_default(), "*/*", args, opening)?;
     let (mut filters, mut headers) = (Vec::new(), Vec::new());
     for (name, what) in args.table("metrics") {

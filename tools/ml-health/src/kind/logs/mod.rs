@@ -63,7 +63,7 @@ pub static KIND: Kind = Kind {
             "only entries of the journal of this priority and above",
         ),
         param("container", ParamKind::Text, None, "a container of docker or podman"),
-        param("pm2", ParamKind::Text, None, "processes of pm2 whose name fits this regular expression"),
+        param("pm2", ParamKind::Pattern, None, "processes of pm2 whose name fits this regular expression"),
         param("program", ParamKind::Text, None, "the program to ask: journalctl, docker (or podman), pm2"),
     ],
     views: &[
@@ -71,7 +71,7 @@ pub static KIND: Kind = Kind {
             name: "count",
             doc: "Counts lines by patterns (regular expressions). The last ten that fit are shown, with what looks like a secret blacked out.",
             params: &[
-                required("patterns", ParamKind::Table, "names and patterns: { errors = \"ERROR|FATAL\", ok = \"completed\" }"),
+                required("patterns", ParamKind::Patterns, "names and patterns: { errors = \"ERROR|FATAL\", ok = \"completed\" }"),
                 SINCE,
             ],
             metrics: COUNTED,
@@ -81,8 +81,8 @@ pub static KIND: Kind = Kind {
             name: "top",
             doc: "The most frequent values of a field: addresses, paths, users.",
             params: &[
-                required("field", ParamKind::Text, "a regular expression; its first group, or all that fits, is the value: ^(\\\\S+)"),
-                param("only", ParamKind::Text, None, "only lines that fit this"),
+                required("field", ParamKind::Pattern, "a regular expression; its first group, or all that fits, is the value: ^(\\\\S+)"),
+                param("only", ParamKind::Pattern, None, "only lines that fit this"),
                 SINCE,
             ],
             metrics: &[

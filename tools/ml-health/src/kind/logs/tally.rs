@@ -1,6 +1,7 @@
 //! What is made of the lines: counts by pattern, the most frequent values of a field, lines that look like credentials.
 
 use super::secrets;
+use crate::kind::args::why;
 use crate::kind::declare::percent;
 use crate::kind::{Args, Sample, Unseen};
 use ml_common::people::counted;
@@ -26,9 +27,7 @@ pub enum Tally {
 }
 
 fn wrong(name: &str, error: &regex::Error) -> Failure {
-    let said = error.to_string();
-    let why = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim_start_matches("error: ").to_owned();
-    Failure::new(Class::Config, format!("the pattern {name} is no regular expression: {why}")).hint("write it as in grep -E")
+    Failure::new(Class::Config, format!("the pattern {name} is no regular expression: {}", why(error))).hint("write it as in grep -E")
 }
 
 impl Tally {
@@ -47,11 +46,6 @@ impl Tally {
             _ => {
                 let table = args.table("patterns");
                 for (name, text) in table {
-                    if super::COUNTED.iter().any(|metric| metric.name == name) {
-                        let failure =
-                            Failure::new(Class::Config, format!("no pattern can be named {name}: the probe gives a metric of that name"));
-                        return Err(failure.hint("give the pattern another name"));
-                    }
                     Regex::new(text).map_err(|error| wrong(name, &error))?;
                 }
                 let patterns = RegexSet::new(table.iter().map(|(_, text)| text)).map_err(|error| wrong("set", &error))?;

@@ -238,16 +238,6 @@ fn what_is_not_there_and_what_is_no_pattern() {
     assert!(matches!(&wrong, Unseen::Failed(failure) if failure.message.contains("errors is no regular expression")), "{wrong:?}");
 }
 
-#[test]
-fn a_pattern_is_not_called_as_what_is_told_anyway() {
-    let mut log = Log::new();
-    log.write(1);
-    for name in ["missed", "lines", "matched", "bytes", "files", "behind"] {
-        let wrong = log.probe("app.log", &[]).take("count", &[("patterns", table(&[(name, "ERROR")]))]).unwrap_err();
-        assert!(matches!(&wrong, Unseen::Failed(failure) if failure.message.contains(name)), "{wrong:?}");
-    }
-}
-
 fn stand_in(log: &Log, name: &str, script: &str) -> Arg {
     let path = log.path(name);
     fs::write(&path, format!("#!/bin/sh\ncd \"${{0%/*}}\"\n{script}\n")).unwrap();

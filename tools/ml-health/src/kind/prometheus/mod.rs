@@ -45,7 +45,6 @@ pub static KIND: Kind = Kind {
 };
 
 fn open(args: &Args, opening: &Opening<'_>) -> Result<Box<dyn Probe>> {
-    super::declare::names_free(args.table("metrics"), KIND.views[0].metrics)?;
     let selectors = args.table("metrics").iter().map(|(name, text)| {
         let wrong = |why| {
             Failure::new(Class::Config, format!("the metric {name} is not valid: {why}"))
