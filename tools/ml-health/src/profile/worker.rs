@@ -10,6 +10,7 @@ use ml_common::signal::Cancel;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A view keeps no more, in bytes of JSON.
 const MEMORY_MAX: usize = 64 << 10;
@@ -36,7 +37,14 @@ pub struct ProbeWorker {
     /// Under which key its turns are remembered.
     turns_key: Arc<str>,
     beat: u64,
-    seen: BTreeMap<Arc<str>, Result<Sample, Unseen>>,
+    seen: BTreeMap<Arc<str>, Seen>,
+}
+
+/// What a look of this beat gave.
+struct Seen {
+    found: Result<Sample, Unseen>,
+    /// It failed after all the time that it had, which was so much: whoever has more looks again.
+    in_vain: Option<Duration>,
 }
 
 impl ProbeWorker {
@@ -57,8 +65,10 @@ impl Worker for ProbeWorker {
             (self.beat, self.seen) = (job.beat, BTreeMap::new());
         }
         let (Some(check), Some(probe)) = (self.checks.get(job.check), &mut self.probe) else { return Outcome::Broken };
-        if let Some(seen) = self.seen.get(&check.key) {
-            return Outcome::Seen(seen.clone(), Vec::new());
+        let began = Instant::now();
+        let given = job.until.saturating_duration_since(began);
+        if let Some(seen) = self.seen.get(&check.key).filter(|seen| seen.in_vain.is_none_or(|had| given < had + had / 4)) {
+            return Outcome::Seen(seen.found.clone(), Vec::new());
         }
         let (remembered, mut memory) = match self.memories.get(&check.key) {
             Some(remembered) => (Some(remembered.at), remembered.value.clone()),
@@ -79,7 +89,9 @@ impl Worker for ProbeWorker {
         if let Ok(sample) = &mut seen {
             sample.scrub();
         }
-        self.seen.insert(Arc::clone(&check.key), seen.clone());
+        // Some give up a little early, to have something to say.
+        let in_vain = (seen.is_err() && began.elapsed() * 4 >= given * 3).then_some(given);
+        self.seen.insert(Arc::clone(&check.key), Seen { found: seen.clone(), in_vain });
         // What failed remembers what it did before.
         let is_news = |memory: &Value| !memory.is_null() && is_small(memory, &check.key);
         // Nor does a look back: it saw all that there is, and what came since the last look is still to be told.
@@ -113,4 +125,42 @@ fn is_small(memory: &Value, key: &str) -> bool {
         log::warn!("what {key} would remember is too large ({size} bytes); it is forgotten");
     }
     size <= MEMORY_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::profile;
+    use super::*;
+    use crate::kind::Args;
+    use ml_common::{Class, Failure};
+
+    /// Needs 100 ms.
+    struct Slow;
+
+    impl Probe for Slow {
+        fn take(&mut self, _: &str, _: &Args, look: &mut Look<'_>) -> Result<Sample, Unseen> {
+            let time = look.left();
+            std::thread::sleep(time.min(Duration::from_millis(100)));
+            let late = || Unseen::Failed(Failure::new(Class::General, format!("not done in {time:?}")));
+            if time < Duration::from_millis(100) { Err(late()) } else { Ok(Sample::default().with("busy", 1)) }
+        }
+    }
+
+    #[test]
+    fn a_look_that_had_too_little_time_is_made_again_for_who_has_more() {
+        let profile = profile("[[check]]\nid = \"a\"\nprobe = \"m\"\n[[check]]\nid = \"b\"\nprobe = \"m\"\n");
+        let shared = Shared { cancel: Cancel::default(), since: None, memories: Arc::default() };
+        let mut worker = ProbeWorker::new(Some(Box::new(Slow)), &profile.probes[0], profile.checks.clone(), shared, Abort::default());
+        let mut look = |check, millis| {
+            let job = Job { check, beat: 1, now: Timestamp::now(), until: Instant::now() + Duration::from_millis(millis) };
+            match worker.make(&job) {
+                Outcome::Seen(seen, _) => seen.is_ok(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(!look(0, 40));
+        assert!(!look(1, 40), "who has no more time is told the same");
+        assert!(look(1, 60_000), "another had 40 ms");
+        assert!(look(0, 40), "what was seen is seen");
+    }
 }
