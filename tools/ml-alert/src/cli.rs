@@ -5,7 +5,7 @@ use crate::{orders, replay, verbs};
 use clap::Parser;
 use ml_common::record::Record;
 use ml_common::stage::{Common, InputUse};
-use ml_common::{Done, Result, Stage, Tool};
+use ml_common::{Class, Done, Failure, Result, Stage, Tool};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -153,6 +153,10 @@ impl Tool for Cli {
     }
 
     fn act(&mut self, stage: &Stage) -> Result<Done> {
+        if let Some(missing) = self.rules.iter().find(|path| !path.exists()) {
+            let failure = Failure::new(Class::Config, format!("there is no file {}", missing.display()));
+            return Err(failure.hint("name a file of rules with --rules, or leave it out"));
+        }
         match self.verb.clone() {
             Some(Verb::Replay(args)) => replay::replay(self, &args, stage),
             Some(Verb::Explain(args)) => verbs::explain(self, &args, stage),

@@ -42,6 +42,9 @@ pub fn silence(args: &SilenceArgs, stage: &Stage) -> Result<Done> {
     let Some(pattern) = args.pattern.clone() else {
         return Err(Failure::new(Class::Usage, "nothing is named to be silenced").hint("name an id or a rule, with * for any part of it"));
     };
+    if args.lasting.is_zero() {
+        return Err(Failure::new(Class::Usage, "a silence of no time silences nothing").hint("give --for a time, such as 2h"));
+    }
     let from = Timestamp::now();
     let until = SignedDuration::try_from(args.lasting).ok().and_then(|lasting| from.checked_add(lasting).ok());
     let until = until.ok_or_else(|| Failure::new(Class::Usage, "that is too long").hint("give an end within this millennium"))?;
@@ -79,7 +82,7 @@ pub fn resolve(cli: &Cli, args: &Resolve, stage: &Stage) -> Result<Done> {
     }
     let status = if matches!(given, Given::Planned) { Status::Planned } else { Status::Ok };
     for name in &changed {
-        let id = name.rsplit(' ').next().unwrap_or(name);
+        let id = name.splitn(3, ' ').nth(2).unwrap_or(name);
         stage.step(status, Step { id: format!("alert.{id}"), summary: format!("{name}: taken for over"), ..Step::default() });
     }
     let count = counted(changed.len(), "alert");
@@ -94,21 +97,30 @@ pub fn resolve(cli: &Cli, args: &Resolve, stage: &Stage) -> Result<Done> {
 /// Has the order obeyed; gives what it changes.
 fn give(order: &Order, stage: &Stage) -> Result<(Vec<String>, Given)> {
     let path = state_path(stage);
-    let look = || StateFile::<State>::look(&path, VERSION).map(|mut file| file.value.obey(order));
+    let spool = Spool::beside(&path);
+    // What waits there was asked for before.
+    let obey = |state: &mut State| {
+        let waiting = spool.orders();
+        waiting.iter().for_each(|(_, earlier)| drop(state.obey(earlier)));
+        (state.obey(order), waiting)
+    };
+    let look = || StateFile::<State>::look(&path, VERSION).map(|mut file| obey(&mut file.value).0);
     if stage.dry_run {
         return Ok((look()?, Given::Planned));
     }
     match StateFile::<State>::open(&path, VERSION) {
         Ok(mut file) => {
             work::tell_damage(&file, stage);
-            let changed = file.value.obey(order);
+            let (changed, waiting) = obey(&mut file.value);
             file.save()?;
+            // One that stays is obeyed again, which changes little.
+            waiting.iter().for_each(|(path, _)| drop(std::fs::remove_file(path)));
             Ok((changed, Given::Obeyed))
         }
         Err(failure) if failure.class == Class::Locked => {
             let changed = look()?;
             if !changed.is_empty() {
-                Spool::beside(&path).order(order, &stage.name)?;
+                spool.order(order, &stage.name)?;
             }
             Ok((changed, Given::Left))
         }
@@ -117,6 +129,9 @@ fn give(order: &Order, stage: &Stage) -> Result<(Vec<String>, Given)> {
 }
 
 fn is_pattern(pattern: &str) -> Result<()> {
+    if pattern.trim().is_empty() {
+        return Err(Failure::new(Class::Usage, "the pattern is empty").hint("write an id or a rule, with * for any part of it"));
+    }
     glob::Pattern::new(pattern).map(drop).map_err(|error| {
         Failure::new(Class::Usage, format!("'{pattern}' is no pattern: {error}")).hint("write an id or a rule, with * for any part of it")
     })

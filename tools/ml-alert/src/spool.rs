@@ -73,6 +73,13 @@ impl Spool {
         file.publish().map(drop)
     }
 
+    /// What people asked for and nobody has obeyed yet, in its order. One that cannot be read is left out: a newer program may know it.
+    pub fn orders(&self) -> Vec<(PathBuf, Order)> {
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let orders: BTreeSet<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == ORDER)).collect();
+        orders.into_iter().filter_map(|path| Some((order(&path)?, path))).map(|(order, path)| (path, order)).collect()
+    }
+
     /// Whether others have left anything.
     pub fn is_there(&self) -> bool {
         std::fs::read_dir(&self.folder).is_ok_and(|mut entries| entries.next().is_some())
@@ -92,9 +99,8 @@ impl Spool {
         let new = entries.filter(|path| path.extension().is_some_and(|end| end == RECORDS || end == ORDER) && !self.taken.contains(path));
         for path in new.collect::<BTreeSet<_>>() {
             if path.extension().is_some_and(|end| end == ORDER) {
-                let text = read_small(&path, LARGEST).ok().flatten().unwrap_or_default();
-                // One that cannot be read stays: a newer program may know it.
-                if let Ok(order) = serde_json::from_slice::<Order>(&text) {
+                // One that cannot be read stays.
+                if let Some(order) = order(&path) {
                     engine.state.obey(&order);
                     self.taken.insert(path);
                 }
@@ -117,4 +123,8 @@ impl Spool {
         // A file that cannot be removed is judged again by the next run, as what it tells was then.
         self.taken.retain(|path| std::fs::remove_file(path).is_err());
     }
+}
+
+fn order(path: &Path) -> Option<Order> {
+    serde_json::from_slice(&read_small(path, LARGEST).ok().flatten()?).ok()
 }

@@ -8,6 +8,7 @@ use crate::engine::state::{State, VERSION};
 use crate::notification::Why;
 use crate::rules::Rules;
 use crate::sinks::Kind;
+use crate::spool::Spool;
 use crate::work::{rule_files, state_path};
 use jiff::Timestamp;
 use ml_common::people::counted;
@@ -25,7 +26,7 @@ pub fn explain(cli: &Cli, args: &Explain, stage: &Stage) -> Result<Done> {
     let rules = Rules::read(&rule_files(cli, stage)?, &stage.settings)?;
     let file = StateFile::<State>::look(&state_path(stage), VERSION)?;
     let state = &file.value;
-    let about = |text: &str| text.split([' ', '\t']).any(|word| word == args.id) || text == args.id;
+    let about = |text: &str| is_about(text, &args.id);
     let mut told = 0;
     let mut say = |id: String, at: Option<Timestamp>, summary: String| {
         told += 1;
@@ -52,7 +53,7 @@ pub fn explain(cli: &Cli, args: &Explain, stage: &Stage) -> Result<Done> {
             say("silence".into(), None, format!("silenced until {} by {}: {}", timestamp(silence.until), silence.author, silence.reason));
         }
     }
-    for line in state.log.iter().filter(|line| about(&line.of) || line.said.contains(&args.id)) {
+    for line in state.log.iter().filter(|line| about(&line.of) || mentions(&line.said, &args.id)) {
         say("decision".into(), Some(line.at), format!("{} {}: {}", timestamp(line.at), line.of.replace('\t', "/"), line.said));
     }
     for entry in state.outbox.iter().filter(|entry| entry.notification.items.iter().any(|item| item.id == args.id || item.rule == args.id))
@@ -72,6 +73,19 @@ pub fn explain(cli: &Cli, args: &Explain, stage: &Stage) -> Result<Done> {
     Ok(Done::ok(counted(told, "line")))
 }
 
+/// Whether the name of an alert (`RULE SYSTEM ID`, the id last, as it may have blanks) or the key of a group is about that.
+fn is_about(text: &str, wanted: &str) -> bool {
+    let of_alert = || text.splitn(3, ' ').any(|part| part == wanted || part.replace('\u{a0}', " ") == wanted);
+    text == wanted || of_alert() || text.split('\t').any(|part| part == wanted)
+}
+
+/// Whether the id stands in the text, and not within another.
+fn mentions(text: &str, id: &str) -> bool {
+    let goes_on = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    let is_whole = |at: usize| !text[..at].ends_with(goes_on) && !text[at + id.len()..].starts_with(goes_on);
+    !id.is_empty() && text.match_indices(id).any(|(at, _)| is_whole(at))
+}
+
 /// What fires, what is silenced, what waits.
 ///
 /// # Errors
@@ -79,7 +93,9 @@ pub fn explain(cli: &Cli, args: &Explain, stage: &Stage) -> Result<Done> {
 pub fn list(cli: &Cli, stage: &Stage) -> Result<Done> {
     // Whatever is wrong with the rules: read, they say which words are secrets.
     let _ = rule_files(cli, stage).and_then(|files| Rules::read(&files, &stage.settings));
-    let file = StateFile::<State>::look(&state_path(stage), VERSION)?;
+    let mut file = StateFile::<State>::look(&state_path(stage), VERSION)?;
+    // The run that holds the state obeys with its next record.
+    Spool::beside(&state_path(stage)).orders().iter().for_each(|(_, order)| drop(file.value.obey(order)));
     let state = &file.value;
     for (name, alert) in state.alerts.iter().filter(|(_, alert)| alert.firing.is_some() || alert.pending.is_some()) {
         let fires = alert.firing.is_some();
@@ -155,4 +171,24 @@ pub fn check_config(cli: &Cli, stage: &Stage) -> Result<Done> {
         count => counted(count, "sink"),
     };
     Ok(Done::ok(format!("no mistake in {}: {}, {sinks}", shown.join(", "), counted(rules.rules.len(), "rule"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::state::name;
+
+    #[test]
+    fn ids_are_found_whole_also_with_blanks() {
+        let alert = name("a full disk", "lab", "disk full");
+        for wanted in ["a full disk", "lab", "disk full"] {
+            assert!(is_about(&alert, wanted), "{wanted}");
+        }
+        for other in ["disk", "full", "a", "la"] {
+            assert!(!is_about(&alert, other), "{other}");
+        }
+        assert!(is_about("chat\tlab\tdb.size", "db.size"));
+        assert!(mentions("kept back by db.size, which fires", "db.size") && mentions("db.size", "db.size"));
+        assert!(!mentions("kept back by db.size.growth", "db.size") && !mentions("kept back", "e") && !mentions("kept back", ""));
+    }
 }

@@ -68,12 +68,40 @@ fn a_watch_obeys_with_its_next_record() {
     feed(&mut watch, "redis.lag", "ok", || told("lab: 1 resolved: redis.ping") == 1);
     assert_eq!(told("lab: 1 critical: api.p95"), 0);
     desk.tool(&["silence", "--expire", "7"]).run().expect_code(64);
+    desk.tool(&["silence", "api.*", "--for", "0s"]).run().expect_code(64);
+    desk.tool(&["silence", ""]).run().expect_code(64);
+    desk.tool(&["resolve", ""]).run().expect_code(64);
     desk.tool(&["silence", "--expire", "1"]).run().expect_code(0);
     feed(&mut watch, "redis.lag", "ok", || told("lab: 1 critical: api.p95") == 1);
     // Nothing of what was asked for is left to be done again.
     assert_eq!(std::fs::read_dir(desk.state().join("alerts-lab.spool")).unwrap().count(), 0);
     watch.close_stdin();
     watch.wait().expect_code(0);
+}
+
+#[test]
+fn what_waits_for_the_holder_is_seen_and_can_be_taken_back() {
+    let hook = HttpStandIn::answering(Response::status(200));
+    let desk = Desk::new(&hook.url("/in"), EACH);
+    let mut watch = desk.tool(&[]).stdin_open().spawn();
+    feed(&mut watch, "redis.ping", "crit", || titles(&hook).len() == 1);
+    // From here on the watch gets nothing, and obeys nothing.
+    desk.tool(&["silence", "api.*", "--for", "1h"]).run().expect_code(0);
+    let listed = || desk.tool(&["list"]).run().expect_code(0).stdout.contains("api.* until");
+    assert!(listed());
+    desk.tool(&["silence", "--expire", "1"]).run().expect_code(0);
+    assert!(!listed());
+    desk.tool(&["silence", "--expire", "1"]).run().expect_code(64);
+    desk.tool(&["resolve", "redis.ping"]).run().expect_code(0);
+    desk.tool(&["resolve", "redis.ping"]).run().expect_code(64);
+    desk.tool(&["silence", "db.*", "--for", "1h"]).run().expect_code(0);
+    let pid = watch.pid();
+    assert!(std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+    drop(watch);
+    // Nobody holds the state now: what waited is obeyed with what is asked now.
+    desk.tool(&["silence", "--expire", "1"]).run().expect_code(0);
+    assert_eq!(std::fs::read_dir(desk.state().join("alerts-lab.spool")).unwrap().count(), 0);
+    desk.tool(&["list", "--rules", "/nowhere/rules.toml"]).run().expect_code(78);
 }
 
 #[test]

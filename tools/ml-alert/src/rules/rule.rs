@@ -107,6 +107,10 @@ impl Rule {
     pub(super) fn read(table: &Table<'_>, sinks: &BTreeMap<String, Sink>) -> Option<Rule> {
         let file = table.file();
         let name = table.required("name", table.text("name"));
+        let empty = |at: usize, what: &str, remedy: &str| file.mistake(at, format!("{what} is empty"), remedy);
+        if let Some(name) = name.as_ref().filter(|name| name.trim().is_empty()) {
+            empty(name.at, "name", "give the rule a name: explain, list and silence know it by that");
+        }
         let pattern = |text: &ml_watch::conf::Spot<String>| match Pattern::new(text) {
             Ok(pattern) => Some(pattern),
             Err(error) => {
@@ -115,6 +119,12 @@ impl Rule {
             }
         };
         let ids = table.required("id", table.texts("id")).unwrap_or_default();
+        if ids.is_empty() && table.has("id") {
+            empty(table.at(), "id", "write an id, with * for any part of it");
+        }
+        for id in ids.iter().filter(|id| id.is_empty()) {
+            empty(id.at, "id", "write an id, with * for any part of it");
+        }
         let ids: Vec<Pattern> = ids.iter().filter_map(pattern).collect();
         let tool = table.text("tool").as_ref().and_then(pattern);
         let labels = table.pairs("labels").unwrap_or_default();
@@ -174,8 +184,13 @@ impl Rule {
         let severity = severity.and_then(|word| SEVERITIES.iter().find(|(known, _)| *known == word.value).map(|(_, of)| *of));
         let named = |key: &str| table.texts(key).unwrap_or_default();
         for sink in named("sinks").iter().filter(|sink| !sinks.get(&sink.value).is_some_and(Sink::takes_notifications)) {
-            let hint = ml_watch::near::hint(sink, sinks.keys().map(String::as_str));
-            file.mistake(sink.at, format!("there is no sink {}", sink.value), hint);
+            if sinks.contains_key(&sink.value) {
+                let message = format!("{} takes no alerts: it hears that ml-alert still runs", sink.value);
+                file.mistake(sink.at, message, "name a sink of another kind than deadman");
+                continue;
+            }
+            let takers = sinks.iter().filter(|(_, sink)| sink.takes_notifications()).map(|(name, _)| name.as_str());
+            file.mistake(sink.at, format!("there is no sink {}", sink.value), ml_watch::near::hint(sink, takers));
         }
         let conditions: Vec<&str> = ["status", "when", "changed", "absent_for", "burn"].into_iter().filter(|key| table.has(key)).collect();
         if let [first, second, ..] = conditions[..] {
@@ -193,6 +208,10 @@ impl Rule {
                     "leave it out; absent_for is how long it may take",
                 );
             }
+        }
+        for key in ["changed", "burn"].into_iter().filter(|key| table.has(key) && table.has("resolve_when")) {
+            let message = format!("resolve_when says nothing of {key}");
+            file.mistake(table.at(), message, "leave it out; what changed is told once, and a burn rate ends by itself");
         }
         let group_by = named("group_by").into_iter().map(|spot| spot.value).collect::<Vec<_>>();
         Some(Rule {

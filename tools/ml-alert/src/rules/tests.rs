@@ -48,6 +48,40 @@ fn the_general_rules_hold_with_every_sink_that_they_propose() {
 }
 
 #[test]
+fn what_could_never_hold_is_a_mistake() {
+    let rule = "[[rule]]\nname = \"a\"\n";
+    for (text, wrong) in [
+        ("[[rule]]\nname = \"\"\nid = \"*\"\n".to_owned(), "rules.toml:2:8: name is empty"),
+        (format!("{rule}id = []\n"), "rules.toml:1:1: id is empty"),
+        (format!("{rule}id = \"\"\n"), "rules.toml:3:6: id is empty"),
+        (format!("{rule}id = [\"b\", \"\"]\n"), "rules.toml:3:12: id is empty"),
+        (
+            format!("{rule}id = \"*\"\nchanged = \"value\"\nresolve_when = \"value > 1\"\n"),
+            "rules.toml:1:1: resolve_when says nothing of changed",
+        ),
+        (
+            format!("{rule}id = \"*\"\nsinks = \"d\"\n[sink.d]\nkind = \"deadman\"\nurl = \"http://localhost:1/x\"\n"),
+            "rules.toml:4:9: d takes no alerts",
+        ),
+        (
+            "[sink.s]\nkind = \"slack\"\nurl = \"http://localhost:1/x\"\ntimeout = \"0s\"\n".to_owned(),
+            "rules.toml:4:11: timeout is nothing",
+        ),
+        (
+            "[sink.w]\nkind = \"webhook\"\nurl = \"http://localhost:1/x\"\nheaders = { \"X Key\" = \"abc\" }\n".to_owned(),
+            "rules.toml:4:13: 'X Key' cannot be the name of a header",
+        ),
+        (
+            "[sink.w]\nkind = \"webhook\"\nurl = \"http://localhost:1/x\"\nheaders = { X-Key = \"a\\nb: c\" }\n".to_owned(),
+            "rules.toml:4:13: the header X-Key has characters that a header cannot have",
+        ),
+    ] {
+        let told = Rules::parse(&text).unwrap_err().for_people();
+        assert!(told.contains(wrong), "{text}{told}");
+    }
+}
+
+#[test]
 fn a_rule_is_known_by_its_name() {
     let rule = "[[rule]]\nname = \"a\"\nid = \"*\"\n";
     let told = Rules::parse(&format!("{rule}{rule}")).unwrap_err().for_people();

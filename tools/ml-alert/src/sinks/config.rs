@@ -14,6 +14,9 @@ impl Sink {
         let word = table.required("kind", table.word("kind", KINDS))?;
         table.file().take_unset();
         let (timeout, gap) = (table.duration("timeout"), table.duration("gap"));
+        if let Some(timeout) = timeout.as_ref().filter(|timeout| timeout.is_zero()) {
+            table.file().mistake(timeout.at, "timeout is nothing", "give the service some time: 10s");
+        }
         let kind = kind(word.value, table);
         let unset = table.file().take_unset();
         let mut sink = Sink::new(name, if unset.is_empty() { kind? } else { Kind::Unset(unset) });
@@ -45,6 +48,13 @@ fn kind(word: &str, table: &Table<'_>) -> Option<Kind> {
             let (secret, headers) = (secret(table, "secret"), table.pairs("headers").unwrap_or_default());
             let headers = headers.into_iter().map(|(name, value)| {
                 redact::register(&value);
+                let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+                if name.is_empty() || !name.chars().all(is_token) {
+                    table.file().mistake(name.at, format!("'{}' cannot be the name of a header", name.value), "write it as in X-Api-Key");
+                } else if value.chars().any(|c| c.is_control() && c != '\t') {
+                    let message = format!("the header {} has characters that a header cannot have", name.value);
+                    table.file().mistake(name.at, message, "leave line ends and the like out");
+                }
                 (name.value, value.value)
             });
             let headers = headers.collect();
