@@ -9,7 +9,7 @@ use crate::rules::Rules;
 use crate::work::rule_files;
 use ml_common::people::counted;
 use ml_common::reader::{Item as Read, Reader};
-use ml_common::record::{Alert, AlertState, Fate, Step, timestamp};
+use ml_common::record::{Alert, AlertState, Check, Fate, Step, timestamp};
 use ml_common::{Class, Done, OrFail, Result, Stage, Status};
 use player::{Counts, Played, Player};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,13 @@ pub fn replay(cli: &Cli, args: &Replay, stage: &Stage) -> Result<Done> {
     if !args.against.is_empty() {
         players.push(under(&args.against)?);
     }
-    let mut made = played(players, &args.history, stage)?.into_iter();
+    let (made, other) = played(players, &args.history, stage)?;
+    if other > 0 {
+        let summary = format!("{} of the history not understood: no records, or of another version", counted(other, "piece"));
+        let hint = Some("ml-health --output records and the like write records; look at what else went into the file".into());
+        stage.check(Status::Warn, Check { id: "input".into(), summary, hint, ..Check::default() });
+    }
+    let mut made = made.into_iter();
     let new = made.next().unwrap_or_default();
     let Some(old) = made.next() else { return Ok(all(stage, &new)) };
     let (more, fewer) = differences(stage, &new, &old);
@@ -174,12 +180,14 @@ fn tell(stage: &Stage, told: &Notification, status: Status, reason: &str) {
 }
 
 /// One pass for all: a history on standard input is there but once.
-fn played(mut players: Vec<Player>, history: &[PathBuf], stage: &Stage) -> Result<Vec<Played>> {
+fn played(mut players: Vec<Player>, history: &[PathBuf], stage: &Stage) -> Result<(Vec<Played>, usize)> {
+    let mut other = 0;
     let mut play = |input: Box<dyn std::io::Read>| -> Result<()> {
         for item in Reader::new(input) {
             stage.cancel.check()?;
-            if let Read::Record { record, .. } = item {
-                players.iter_mut().for_each(|player| player.play(&record));
+            match item {
+                Read::Record { record, .. } => players.iter_mut().for_each(|player| player.play(&record)),
+                Read::Foreign { .. } | Read::Garbage { .. } => other += 1,
             }
         }
         Ok(())
@@ -190,5 +198,5 @@ fn played(mut players: Vec<Player>, history: &[PathBuf], stage: &Stage) -> Resul
     for path in history {
         play(Box::new(File::open(path).or_fail(Class::Usage, || format!("cannot read {}", path.display()))?))?;
     }
-    Ok(players.into_iter().map(Player::end).collect())
+    Ok((players.into_iter().map(Player::end).collect(), other))
 }

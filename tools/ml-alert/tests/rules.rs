@@ -110,6 +110,13 @@ fn a_history_is_replayed_under_other_rules_and_touches_nothing() {
     let history: Vec<Value> =
         [(0, "warn", 60.0), (30, "ok", 55.0), (60, "ok", 10.0)].iter().flat_map(|(m, s, v)| run(*m, &[("pool", s, *v)])).collect();
     let replayed = desk.tool(&["replay"]).stdin_records(&history).run().expect_code(0);
+    // What else stands in the history is told, and one that cannot be dated is of the time before.
+    let mut lines: String = history.iter().map(|record| format!("{record}\n")).collect();
+    lines.push_str("Traceback (most recent call last):\n");
+    lines.push_str(&history[0].to_string().replace("\"v\":1", "\"v\":2"));
+    let mixed = desk.tool(&["replay"]).stdin(lines).run().expect_code(0);
+    assert!(mixed.record("check", "input")["summary"].as_str().unwrap().starts_with("2 pieces of the history not understood"));
+    assert!(replayed.kind("check").next().is_none());
     let summaries: Vec<&str> = replayed.kind("alert").map(|alert| alert["summary"].as_str().unwrap()).collect();
     assert_eq!(summaries, ["lab: 1 low: pool", "lab: 1 resolved: pool"]);
     let output =

@@ -83,7 +83,8 @@ impl Player {
     }
 
     pub(super) fn play(&mut self, record: &Record) {
-        let Ok(at) = record.head.ts.parse::<Timestamp>() else { return };
+        // As the engine has it: a time that cannot be read is that of the record before.
+        let Some(at) = record.head.ts.parse::<Timestamp>().ok().or(self.engine.state.now) else { return };
         if self.fold.is_some() && self.run != record.head.run {
             self.judge();
         }

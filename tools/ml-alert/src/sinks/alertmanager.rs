@@ -3,7 +3,7 @@
 use super::text::scrubbed;
 use super::{Kind, Request, Sink};
 use crate::deliver::{SinkState, Standing};
-use crate::engine::state::{Alerts, MAX_ALERTS};
+use crate::engine::state::{Alert, Alerts, MAX_ALERTS};
 use crate::notification::{Item, Notification, Severity, Why};
 use jiff::Timestamp;
 use ml_common::redact::scrub;
@@ -45,12 +45,15 @@ pub(super) fn request(url: &str, interval: Option<Duration>, told: &Notification
     Request::json(&address(url), Vec::new(), &Value::Array(posts))
 }
 
+/// Alerts by name, as they are told.
+type Told = Vec<(String, Item)>;
+
 /// A part of what stands there, to be told again.
 pub struct Again {
     /// What to send.
     pub request: Request,
-    /// Names of the alerts in it.
-    names: Vec<String>,
+    /// What is in it.
+    told: Told,
     until: Timestamp,
 }
 
@@ -59,35 +62,52 @@ pub struct Again {
 pub fn refresh(sink: &Sink, state: &SinkState, alerts: &Alerts, now: Timestamp) -> Vec<Again> {
     let Kind::Alertmanager(url, interval) = &sink.kind else { return Vec::new() };
     let until = now + lasts(*interval, state.soon);
-    let mut batches: Vec<(Vec<Value>, Vec<String>)> = Vec::new();
+    let mut batches: Vec<(Vec<Value>, Told)> = Vec::new();
     let mut room = 0;
-    for (name, standing) in state.standing.iter().filter(|(_, standing)| !standing.was_just_told(until, now)) {
-        let mut standing =
-            Standing { until: if standing.resolved_at.is_some() { standing.resolved_at } else { Some(until) }, ..standing.clone() };
+    for (name, known) in state.standing.iter().filter(|(_, standing)| !standing.was_just_told(until, now)) {
+        let mut standing = Standing { until: if known.resolved_at.is_some() { known.resolved_at } else { Some(until) }, ..known.clone() };
         if let Some(alert) = alerts.get(name).filter(|alert| alert.firing.is_some()) {
-            standing.item.summary = scrub(&alert.summary).into_owned();
-            standing.item.value = alert.value.as_deref().map(|value| scrub(value).into_owned());
+            standing.item = as_it_is(&known.item, alert);
         }
-        let post = post(&standing, now);
-        let bytes = post.to_string().len() + 1;
+        let mut new = vec![post(&standing, now)];
+        if labels(&known.system, &known.item) != labels(&standing.system, &standing.item) {
+            new.push(post(&Standing { until: Some(now), ..known.clone() }, now));
+        }
+        let bytes = new.iter().map(|post| post.to_string().len() + 1).sum();
         if bytes > room || batches.is_empty() {
             batches.push((Vec::new(), Vec::new()));
             room = BATCH;
         }
         room = room.saturating_sub(bytes);
-        if let Some((posts, names)) = batches.last_mut() {
-            posts.push(post);
-            names.push(name.clone());
+        if let Some((posts, told)) = batches.last_mut() {
+            posts.append(&mut new);
+            told.push((name.clone(), standing.item));
         }
     }
     let request = |posts| Request::json(&address(url), Vec::new(), &Value::Array(posts));
-    batches.into_iter().map(|(posts, names)| Again { request: request(posts), names, until }).collect()
+    batches.into_iter().map(|(posts, told)| Again { request: request(posts), told, until }).collect()
+}
+
+/// What stands there, with what is known of it now.
+fn as_it_is(item: &Item, alert: &Alert) -> Item {
+    let clean = |text: &String| scrub(text).into_owned();
+    Item {
+        severity: alert.severity,
+        summary: clean(&alert.summary),
+        value: alert.value.as_ref().map(clean),
+        threshold: alert.threshold.as_ref().map(clean),
+        hint: alert.hint.as_ref().map(clean),
+        labels: alert.labels.iter().map(|(name, value)| (clean(name), clean(value))).collect(),
+        evidence: alert.evidence.iter().map(clean).collect(),
+        ..item.clone()
+    }
 }
 
 /// It has taken that.
 pub fn refreshed(state: &mut SinkState, again: &Again, now: Timestamp) {
-    for name in &again.names {
+    for (name, item) in &again.told {
         if let Some(standing) = state.standing.get_mut(name) {
+            standing.item.clone_from(item);
             (standing.told_at, standing.until) = (Some(now), Some(standing.resolved_at.unwrap_or(again.until)));
         }
     }
@@ -139,8 +159,9 @@ pub fn forget(state: &mut SinkState, now: Timestamp) {
 }
 
 fn address(url: &str) -> String {
-    let base = url.trim_end_matches('/');
-    if base.ends_with("/api/v2/alerts") { base.to_owned() } else { format!("{base}/api/v2/alerts") }
+    let (base, query) = url.split_once('?').map_or((url, String::new()), |(base, query)| (base, format!("?{query}")));
+    let base = base.trim_end_matches('/');
+    if base.ends_with("/api/v2/alerts") { format!("{base}{query}") } else { format!("{base}/api/v2/alerts{query}") }
 }
 
 /// What makes it the same alert.

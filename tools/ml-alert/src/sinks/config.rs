@@ -92,6 +92,10 @@ fn or_else(table: &Table<'_>, otherwise: &str) -> Option<String> {
 fn address(table: &Table<'_>, path_is_secret: bool) -> Option<String> {
     let url = table.required("url", table.text("url"))?;
     redact::register_url(&url, path_is_secret);
+    // A proxy's token, or whatever else stands there.
+    if let Some((_, query)) = url.split_once('?') {
+        query.split('&').filter_map(|pair| pair.split_once('=')).for_each(|(_, value)| redact::register(value));
+    }
     if let Err(failure) = http::check_url(&url) {
         table.file().mistake(url.at, failure.message, failure.hint.unwrap_or_default());
         return None;

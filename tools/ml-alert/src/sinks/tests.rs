@@ -218,6 +218,22 @@ fn file(text: &str) -> std::fs::File {
     file
 }
 
+fn like(item: &Item) -> Alert {
+    Alert { severity: item.severity, labels: item.labels.clone(), ..Alert::default() }
+}
+
+#[test]
+fn an_alertmanagers_address_may_have_a_query() {
+    let of = |url: &str| {
+        let sink = Sink::new("am", Kind::Alertmanager(url.into(), None));
+        let request = sink.request(&told(vec![item("a", "b")]), "", &SinkState::default(), NOW.parse().unwrap()).unwrap();
+        let Request::Http { url, .. } = request else { panic!("{request:?}") };
+        url
+    };
+    assert_eq!(of("http://am:9093/?token=x"), "http://am:9093/api/v2/alerts?token=x");
+    assert_eq!(of("http://am:9093/api/v2/alerts?token=x"), "http://am:9093/api/v2/alerts?token=x");
+}
+
 #[test]
 fn an_alertmanager_learns_when_things_end() {
     let now: Timestamp = NOW.parse().unwrap();
@@ -235,10 +251,23 @@ fn an_alertmanager_learns_when_things_end() {
     let later = now + Duration::from_secs(600);
     assert_eq!(ends(&state, later).unwrap(), "2025-01-08T02:40:00Z");
     // What it is now is told again, with what else there was to say of it.
-    let live = Alert { firing: Some(now), summary: "worse".into(), value: Some("9".into()), ..Alert::default() };
+    let live = Alert { firing: Some(now), summary: "worse".into(), value: Some("9".into()), ..like(&firing.items[0]) };
     let again = refresh(sink, &state, &Alerts::from_iter([(firing.items[0].alert.clone(), live)]), later);
     let notes = &body(&again[0])[0]["annotations"];
     assert_eq!((&notes["summary"], &notes["value"], &notes["run"]), (&"worse".into(), &"9".into(), &firing.run.as_str().into()));
+    assert_eq!(body(&again[0]).as_array().unwrap().len(), 1);
+    // It is another alert there once it is graver: the one before ends.
+    let graver = Alert { firing: Some(now), severity: Some(Severity::Low), hint: Some("h2".into()), ..like(&firing.items[0]) };
+    let again_graver = refresh(sink, &state, &Alerts::from_iter([(firing.items[0].alert.clone(), graver)]), later);
+    let posts = body(&again_graver[0]);
+    let of = |at: usize| (posts[at]["labels"]["severity"].as_str().unwrap(), posts[at]["endsAt"].as_str().unwrap());
+    assert_eq!((of(0).0, posts[0]["annotations"]["hint"].as_str()), ("low", Some("h2")));
+    assert_ne!(of(1).0, "low");
+    assert_eq!(of(1).1.parse::<Timestamp>().unwrap(), later);
+    let mut told_so = state.clone();
+    refreshed(&mut told_so, &again_graver[0], later);
+    let next = refresh(sink, &told_so, &Alerts::default(), later + Duration::from_secs(600));
+    assert_eq!((body(&next[0]).as_array().unwrap().len(), &body(&next[0])[0]["labels"]["severity"]), (1, &"low".into()));
     refreshed(&mut state, &again[0], later);
     assert_eq!(ends(&state, later + Duration::from_secs(1)), None);
     let over = told(vec![Item { resolved: true, ..item("a", "b") }]);
