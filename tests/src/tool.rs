@@ -145,6 +145,7 @@ impl Tool {
         command.envs(self.env).current_dir(self.cwd.as_deref().unwrap_or(folder.path()));
         let upstream = stdin.is_some();
         command.stdin(stdin.unwrap_or_else(|| self.stdin.stdio())).stdout(stdout).stderr(Stdio::piped());
+        heeds_hangup(&mut command);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{} does not start: {error}", self.program.display()));
         let mut pipe = child.stdin.take();
         if let (false, Input::Bytes(bytes)) = (upstream, self.stdin)
@@ -166,6 +167,23 @@ impl Input {
         }
     }
 }
+
+/// A hangup does to it what it does by default, also where the tests run under nohup: a shell cannot trap what was ignored when it began.
+#[cfg(unix)]
+fn heeds_hangup(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: between fork and exec only signal is called, which is async-signal-safe.
+    unsafe {
+        command.pre_exec(|| match libc::signal(libc::SIGHUP, libc::SIG_DFL) {
+            libc::SIG_ERR => Err(std::io::Error::last_os_error()),
+            _ => Ok(()),
+        });
+    }
+}
+
+/// There is none.
+#[cfg(not(unix))]
+fn heeds_hangup(_: &mut Command) {}
 
 /// Our tools first, then where a distribution keeps its programs.
 fn search_path() -> OsString {

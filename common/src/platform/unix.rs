@@ -246,6 +246,13 @@ pub fn is_trap(folder: &Path) -> bool {
     rustix::process::geteuid().is_root() && std::fs::metadata(folder).is_ok_and(|meta| meta.permissions().mode() & 0o002 != 0)
 }
 
+/// Whether it is a link that somebody else has put there, who is not root either: where it leads is that one's choice.
+pub fn is_others_link(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let own = rustix::process::geteuid().as_raw();
+    path.symlink_metadata().is_ok_and(|meta| meta.is_symlink() && meta.uid() != own && meta.uid() != 0)
+}
+
 /// Makes a new file look like an older one: mode, and owner where this process may give files away.
 ///
 /// # Errors
@@ -256,6 +263,14 @@ pub fn dress_as(file: &File, meta: &std::fs::Metadata) -> io::Result<()> {
         std::os::unix::fs::fchown(file, Some(meta.uid()), Some(meta.gid()))?;
     }
     file.set_permissions(std::fs::Permissions::from_mode(meta.permissions().mode() & 0o7777))
+}
+
+/// Makes a new folder look like another one: mode, and owner where this process may give folders away.
+///
+/// # Errors
+/// As of `fchmod`.
+pub fn dress_folder_as(folder: &Path, meta: &std::fs::Metadata) -> io::Result<()> {
+    dress_as(&File::open(folder)?, meta)
 }
 
 /// How many names the file has.

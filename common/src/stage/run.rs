@@ -163,7 +163,7 @@ fn forward<T: Tool>(
 ) -> bool {
     let had_input = input.is_some();
     let mut fold = Fold::default();
-    let (mut records, mut garbage) = (0u64, 0u64);
+    let (mut records, mut foreign, mut garbage) = (0u64, 0u64, 0u64);
     // What is no record knows of no run: what came before the first record is told after it.
     let mut early = Vec::new();
     let input = input.unwrap_or_else(|| Box::new(io::empty()));
@@ -207,6 +207,7 @@ fn forward<T: Tool>(
             }
             Item::Foreign { line, .. } => {
                 records += 1;
+                foreign += 1;
                 stage.out.foreign(&line);
             }
             Item::Garbage { at, reason } => {
@@ -224,6 +225,11 @@ fn forward<T: Tool>(
     if records == 0 {
         settle(tool, stage, ml_run, false, failure);
         early.drain(..).for_each(|summary| tell_garbage(stage, &mut fold, "input", summary));
+    }
+    if foreign > 0 && foreign == records {
+        let summary =
+            format!("nothing of the input was understood: {foreign} records of a newer version or of unknown kinds were forwarded");
+        fold.push(&stage.emit(Status::Warn, input_check("input", summary, "bring all tools of the pipeline to one version")));
     }
     if garbage > TOLD_GARBAGE {
         tell_garbage(stage, &mut fold, "input.more", format!("{garbage} pieces of the input were no records"));

@@ -175,6 +175,19 @@ fn a_dead_stage_stops_the_work_and_is_seventy() {
 }
 
 #[test]
+fn an_input_of_another_version_alone_is_told_and_forwarded() {
+    let newer = start("ml-a.1", false).replace("\"v\":1", "\"v\":2");
+    let told = |input: &str| {
+        let (_, records) = run_fake(&[], Some(input), None);
+        records.iter().filter(|record| record.id() == Some("input")).count()
+    };
+    assert_eq!(told(&newer), 1);
+    // Beside what is understood it is of no interest, as a kind that was added later is.
+    let ended = start("ml-a.1", false);
+    assert_eq!((told(&format!("{newer}{ended}")), told(&ended), told("")), (0, 0, 0));
+}
+
+#[test]
 fn silence_upstream_is_a_failure_where_something_should_have_come() {
     for (args, input, ml_run, exit) in [
         (&[][..], Some(""), None, 0),

@@ -78,8 +78,26 @@ impl File {
         if bytes.len() as u64 > MAX_BYTES {
             return Err(cannot(format!("it is larger than {MAX_BYTES} bytes")));
         }
-        let text = String::from_utf8(bytes).map_err(|error| cannot(format!("byte {} is not UTF-8", error.utf8_error().valid_up_to())))?;
-        File::parse(path, text)
+        match String::from_utf8(bytes) {
+            Ok(text) => File::parse(path, text),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let file = File::of(path, String::from_utf8_lossy(error.as_bytes().get(..at).unwrap_or_default()).into_owned());
+                file.mistake(at, "this is not UTF-8", "save the file as UTF-8");
+                Err(file.failure(file.mistakes()))
+            }
+        }
+    }
+
+    fn of(path: &Path, text: String) -> File {
+        File {
+            path: path.to_owned(),
+            text,
+            root: Entries::default(),
+            mistakes: RefCell::default(),
+            vars: OnceCell::new(),
+            unset: RefCell::default(),
+        }
     }
 
     /// The same of a text; `path` is how mistakes call it.
@@ -89,14 +107,7 @@ impl File {
     pub fn parse(path: &Path, text: String) -> Result<File> {
         // An editor's byte order mark is no mistake.
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-        let file = File {
-            path: path.to_owned(),
-            text,
-            root: Entries::default(),
-            mistakes: RefCell::default(),
-            vars: OnceCell::new(),
-            unset: RefCell::default(),
-        };
+        let file = File::of(path, text);
         match tree::parse(&file.text) {
             Ok(root) => Ok(File { root, ..file }),
             Err((at, message)) => {

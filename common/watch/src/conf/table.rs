@@ -219,6 +219,12 @@ impl<'a> Table<'a> {
         Some(texts)
     }
 
+    /// Where a list stands that holds nothing; texts that are not set leave none, either, and that is another mistake.
+    pub fn empty_list(&self, key: &str) -> Option<usize> {
+        let entry = self.entries.get(key)?;
+        matches!(&entry.node.what, What::List(nodes) if nodes.is_empty()).then_some(entry.node.at)
+    }
+
     /// A table of texts, names free; numbers and switches count as texts.
     pub fn pairs(&self, key: &str) -> Option<Vec<(Spot<String>, Spot<String>)>> {
         let table = self.table(key)?;

@@ -119,8 +119,11 @@ fn a_file_that_cannot_be_read_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("none.toml");
     assert!(File::read(&path).unwrap_err().message.contains("there is no such file"));
-    std::fs::write(&path, b"a = \"\xff\"").unwrap();
-    assert!(File::read(&path).unwrap_err().message.contains("byte 5 is not UTF-8"));
+    for (text, place) in [(&b"a = \"\xff\""[..], "1:6"), (b"a = 1\nb = \"\xc3\xa9\xe9\"\n", "2:7"), (b"\xff\xfea\0", "1:1")] {
+        std::fs::write(&path, text).unwrap();
+        let message = File::read(&path).unwrap_err().message;
+        assert!(message.ends_with(&format!("none.toml:{place}: this is not UTF-8")), "{message}");
+    }
     std::fs::write(&path, "\u{feff}# comment\n").unwrap();
     File::read(&path).unwrap().finish().unwrap();
 }
