@@ -85,24 +85,43 @@ impl Probe for Files {
     }
 }
 
-/// Whether what stands before the first sign of a pattern may be looked at: a pattern is silent there, and finds nothing.
+const MATCHING: glob::MatchOptions =
+    glob::MatchOptions { case_sensitive: true, require_literal_leading_dot: true, require_literal_separator: true };
+
+/// Whether the folders that a pattern names plainly, before its first sign and behind others, may be looked into: a pattern is silent there,
+/// and finds nothing.
 ///
 /// # Errors
-/// Privilege when it may not. What is not there is no error.
-pub fn literal(pattern: &str) -> Result<(), Unseen> {
+/// Privilege when one may not. What is not there is no error.
+pub fn closed(pattern: &str) -> Result<(), Unseen> {
     let is_plain = |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
-    let plain: PathBuf = Path::new(pattern).components().take_while(is_plain).collect();
-    match std::fs::metadata(&plain) {
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(unseen(&error, &plain, "looking at")),
+    let look = |path: PathBuf| match std::fs::metadata(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(unseen(&error, &path, "looking at")),
         _ => Ok(()),
+    };
+    let parts: Vec<_> = Path::new(pattern).components().collect();
+    let mut before = PathBuf::new();
+    for run in parts.chunk_by(|a, b| is_plain(a) == is_plain(b)) {
+        let path: PathBuf = run.iter().collect();
+        match run.first() {
+            Some(first) if !is_plain(first) => {}
+            _ if before.as_os_str().is_empty() => look(path.clone())?,
+            _ => {
+                let folders = glob::glob_with(&before.to_string_lossy(), MATCHING);
+                let folders = folders.or_fail(Class::Config, || "the pattern of files is not valid")?;
+                // Those that cannot be listed are told by whoever reads them.
+                folders.flatten().try_for_each(|folder| look(folder.join(&path)))?;
+            }
+        }
+        before.push(path);
     }
+    Ok(())
 }
 
 /// The files that fit a pattern, the newest first, and the first folder that could not be looked into.
 pub fn find(pattern: &str, now: jiff::Timestamp) -> Result<(Vec<Found>, Option<Unseen>), Unseen> {
-    let options = glob::MatchOptions { require_literal_leading_dot: true, require_literal_separator: true, ..Default::default() };
-    let paths = glob::glob_with(pattern, options).or_fail(Class::Config, || "the pattern of files is not valid")?;
-    let (mut found, mut closed) = (Vec::new(), literal(pattern).err());
+    let paths = glob::glob_with(pattern, MATCHING).or_fail(Class::Config, || "the pattern of files is not valid")?;
+    let (mut found, mut closed) = (Vec::new(), self::closed(pattern).err());
     for path in paths {
         let path = match path {
             Ok(path) => path,
@@ -201,13 +220,15 @@ pub fn mode(_: &std::fs::Metadata) -> Option<u32> {
 }
 
 fn backups(folder: &Path, system: &str, look: &Look<'_>) -> Result<Sample, Unseen> {
+    // A folder or a manifest that this user may not read is no backup that is missing.
+    let hidden = unreadable(folder)?;
     let mut good = latest::good_ones(folder, system)?;
     good.sort_by_key(|found| std::cmp::Reverse(found.began));
     // Evidence about another file, or that cannot be read, is none.
     let proof = |found: &latest::Found| Proof::of(&found.dump).ok().flatten().filter(|proof| proof.is_of(&found.manifest))?.at();
     let proofs: Vec<Option<jiff::Timestamp>> = good.iter().map(proof).collect();
     let since = |at: jiff::Timestamp| look.now.duration_since(at).as_secs_f64().max(0.0);
-    let mut sample = Sample::default().with("count", good.len()).with("proven", proofs.iter().flatten().count());
+    let mut sample = Sample { hidden, ..Sample::default() }.with("count", good.len()).with("proven", proofs.iter().flatten().count());
     let Some(newest) = good.first() else {
         sample.note = format!("there is no good backup of {system} in {}", folder.display());
         return Ok(sample);
@@ -230,6 +251,28 @@ fn backups(folder: &Path, system: &str, look: &Look<'_>) -> Result<Sample, Unsee
         .with("newest_age_s", rounded(since(newest.began)))
         .with("newest_bytes", newest.manifest.bytes)
         .with("newest_proven", proofs.first().is_some_and(Option::is_some)))
+}
+
+/// The first manifest or proof of a folder that may not be read, and what to do.
+///
+/// # Errors
+/// Privilege when the folder may not be.
+fn unreadable(folder: &Path) -> Result<Option<String>, Unseen> {
+    let is_denied = |error: &std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if is_denied(&error) => return Err(unseen(&error, folder, "looking into")),
+        // Finding the good ones tells it.
+        Err(_) => return Ok(None),
+    };
+    let said = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "json"));
+    Ok(said.into_iter().find_map(|path| match std::fs::File::open(&path) {
+        Err(error) if is_denied(&error) => match unseen(&error, &path, "reading") {
+            Unseen::Privilege { what, hint } => Some(format!("{what}: {hint}")),
+            _ => None,
+        },
+        _ => None,
+    }))
 }
 
 #[cfg(all(test, unix))]

@@ -80,13 +80,20 @@ fn what_may_not_be_looked_at_is_a_privilege_and_not_nothing() {
         for seen in [json("files", "sub/*.json"), json("files", "sub/a.json"), json("file", "sub/a.json")] {
             assert!(matches!(seen, Err(Unseen::Privilege { .. })), "{seen:?}");
         }
-        for path in ["sub/a.json", "sub/*.json"] {
+        for path in ["sub/a.json", "sub/*.json", "*/a.json", "**/deep/*.json", "s*/deep/a.json"] {
             assert!(found(path).unwrap().hidden.is_some(), "{path}");
         }
         let exposed = Probing::open(crate::kind::find("exposed").unwrap(), &[("files", text(format!("{closed}/sub/a.json")))]);
         let seen = { exposed }.take("secrets", &[]);
         assert!(matches!(seen, Err(Unseen::Privilege { .. })), "{seen:?}");
-        assert!(found("none.json").unwrap().hidden.is_none());
+        for path in ["none.json", "o*/none/a.json", "open/*/a.json"] {
+            assert!(found(path).unwrap().hidden.is_none(), "{path}");
+        }
+        let backups = |folder: &str| Probing::open(&KIND, &[("path", text(format!("{closed}/{folder}")))]).take("backups", &[]);
+        assert!(matches!(backups("sub"), Err(Unseen::Privilege { .. })));
+        let hidden = backups("kept").unwrap().hidden.unwrap();
+        assert!(hidden.contains("a.dump.json is not allowed"), "{hidden}");
+        assert!(backups("open").unwrap().hidden.is_none());
         return;
     }
     // Nothing is closed to root: the test is run again as nobody.
@@ -94,6 +101,9 @@ fn what_may_not_be_looked_at_is_a_privilege_and_not_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let set = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     file(dir.path(), "sub/a.json", 1, 0o666);
+    file(dir.path(), "sub/deep/a.json", 1, 0o666);
+    file(dir.path(), "kept/a.dump.json", 1, 0);
+    file(dir.path(), "open/in/b.json", 1, 0o666);
     set(dir.path(), 0o755);
     set(&dir.path().join("sub"), 0);
     let name = "kind::files::tests::what_may_not_be_looked_at_is_a_privilege_and_not_nothing";

@@ -1,7 +1,7 @@
 //! Where a document comes from: an endpoint, a file, or all files of a pattern.
 
 use super::declare::unseen;
-use super::files::literal;
+use super::files::closed;
 use super::http::{BODY_MAX, Request};
 use super::{Args, Look, Opening, Param, ParamKind, Unseen};
 use jiff::Timestamp;
@@ -109,7 +109,7 @@ fn in_time(
 
 /// An array of the documents, the oldest first. One that is no JSON (half written, or empty after a rotation) is counted and left out.
 fn files(pattern: &str, newer: Option<Duration>, now: Timestamp) -> Result<Document, Unseen> {
-    literal(pattern)?;
+    closed(pattern)?;
     let found = glob::glob(pattern).or_fail(Class::Config, || "the pattern of files is not valid")?;
     let found = found.map(|path| {
         let path = path.map_err(|error| unseen(error.error(), error.path(), "looking into"))?;

@@ -210,10 +210,6 @@ fn candidates(places: &Places<'_>, look: &Look<'_>) -> Result<Vec<Candidate>, Un
         if let (true, Some(closed)) = (written, closed) {
             return Err(closed);
         }
-        if written && found.is_empty() {
-            // That there is no such file is known only to who may look.
-            files::literal(pattern)?;
-        }
         for found in found {
             if !all.iter().any(|file| is_one(&file.found, &found)) {
                 let live = written && !lines::is_compressed(&found.path);
