@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use ml_common::Status;
 use ml_common::fold::{Finding, StageState, Verdict};
-use ml_common::record::{Body, Check, Head, Record, VERSION, timestamp};
+use ml_common::record::{Body, Check, End, Head, Record, VERSION, timestamp};
 
 /// What the stream may not say.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,13 @@ pub const MISSING: &str = "it took no part in the run";
 pub fn died(stage: &StageState) -> (String, &'static str) {
     let since = if stage.started.is_empty() { String::new() } else { format!(" at {}", stage.started) };
     (format!("died: it began{since} and never ended"), "it was killed, crashed, or its output was cut off; see the log of the run")
+}
+
+/// How a tool that never told its end has ended.
+pub fn end(head: Head, class: &str, summary: String) -> Record {
+    let hint = Some("see the log of the run".into());
+    let end = End { exit: 70, summary, error_class: Some(class.into()), hint, ..End::default() };
+    Record { head: Head { status: Status::Crit, ..head }, body: Body::End(end) }
 }
 
 /// Takes one in. Of two of the same id the graver is told, and the other in a line of it.

@@ -4,7 +4,7 @@ mod player;
 
 use crate::cli::{Cli, Replay};
 use crate::engine::state::Decision;
-use crate::notification::{Notification, Why};
+use crate::notification::{Item, Notification, Severity, Why};
 use crate::rules::Rules;
 use crate::work::rule_files;
 use ml_common::people::counted;
@@ -15,6 +15,7 @@ use player::{Counts, Played, Player};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Plays a history through rules, and through others to see the difference.
 ///
@@ -37,6 +38,7 @@ pub fn replay(cli: &Cli, args: &Replay, stage: &Stage) -> Result<Done> {
     let new = made.next().unwrap_or_default();
     let Some(old) = made.next() else { return Ok(all(stage, &new)) };
     let (more, fewer) = differences(stage, &new, &old);
+    let changed = changes(stage, &new, &old);
     for (rule, [was, is]) in rules(&old, &new) {
         let summary = format!("{rule}: {} with the old rules; {} with the new", was.said(), is.said());
         let step = was.step(Step { id: format!("rule.{rule}"), summary, ..Step::default() }, "old_");
@@ -45,7 +47,15 @@ pub fn replay(cli: &Cli, args: &Replay, stage: &Stage) -> Result<Done> {
     let (sent, was_sent, kept, was_kept) = (new.made.len(), old.made.len(), new.kept.len(), old.kept.len());
     let mut summary = format!("{sent} sent and {kept} kept back with the new rules, {was_sent} and {was_kept} with the old; ");
     summary.push_str(&format!("{} only with the new, {} only with the old", more.told(), fewer.told()));
-    let done = Done::ok(summary).metric("new", sent).metric("old", was_sent).metric("added", more.sent).metric("removed", fewer.sent);
+    if changed > 0 {
+        summary.push_str(&format!(", {} in other words", counted(changed, "notification")));
+    }
+    let done = Done::ok(summary)
+        .metric("changed", changed)
+        .metric("new", sent)
+        .metric("old", was_sent)
+        .metric("added", more.sent)
+        .metric("removed", fewer.sent);
     let done = done.metric("new_kept_back", kept).metric("old_kept_back", was_kept);
     Ok(done.metric("added_kept_back", more.kept).metric("removed_kept_back", fewer.kept))
 }
@@ -98,6 +108,33 @@ fn differences(stage: &Stage, new: &Played, old: &Played) -> (Alone, Alone) {
         }
     }
     (more, fewer)
+}
+
+/// Tells what both have told at the same time and about the same, in other words; how many.
+fn changes(stage: &Stage, new: &Played, old: &Played) -> usize {
+    let before: BTreeMap<Name, &Notification> = old.made.iter().map(|told| (name(told), told)).collect();
+    let changed = new.made.iter().filter_map(|told| Some((told, otherwise(told, before.get(&name(told))?)?)));
+    changed.map(|(told, how)| tell(stage, told, Status::Ok, &format!("told otherwise: {how}"))).count()
+}
+
+/// How a notification differs from an earlier one: the first of what people act by. The threshold is the rule's own, and is no news beside the rules.
+fn otherwise(new: &Notification, old: &Notification) -> Option<String> {
+    let word = |text: Option<&str>| text.map_or_else(|| "none".to_owned(), |text| format!("'{text}'"));
+    let differs = |what: &str, is: Option<&str>, was: Option<&str>| {
+        (is != was).then(|| format!("{what} {} with the new rules, {} with the old", word(is), word(was)))
+    };
+    let time = |seconds: Option<u64>| seconds.map(|seconds| humantime::format_duration(Duration::from_secs(seconds)).to_string());
+    let severity = |severity: Option<Severity>| severity.map(Severity::name);
+    let item = |is: &Item| {
+        let was = old.items.iter().find(|was| was.system == is.system && was.id == is.id && was.resolved == is.resolved)?;
+        let of = |what: &str| format!("{what} of {}", is.id);
+        differs(&of("severity"), severity(is.severity), severity(was.severity))
+            .or_else(|| differs(&of("summary"), Some(&is.summary), Some(&was.summary)))
+            .or_else(|| differs(&of("hint"), is.hint.as_deref(), was.hint.as_deref()))
+    };
+    differs("contact", new.contact.as_deref(), old.contact.as_deref())
+        .or_else(|| differs("answer within", time(new.respond_within).as_deref(), time(old.respond_within).as_deref()))
+        .or_else(|| new.items.iter().find_map(item))
 }
 
 /// The rules that did anything, with what they did under the first and under the second.

@@ -41,6 +41,28 @@ fn a_sink_that_a_rule_no_longer_names_is_not_told_that_it_is_over_while_it_goes_
 }
 
 #[test]
+fn what_waits_for_a_sink_that_went_out_of_the_rules_is_given_up_once_and_said() {
+    let (ops, two) = (HttpStandIn::answering(Response::status(200)), HttpStandIn::answering(Response::status(503)));
+    let second = format!("[sink.two]\nkind = \"webhook\"\nurl = \"{}\"\n", two.url("/two"));
+    let desk = Desk::new(&ops.url("/in"), &format!("{second}{BAD}"));
+    let bad = [("x", "crit", 1.0)];
+    desk.run(&run(0, &bad), &[]).expect_code(3);
+    let waiting = || desk.remembered()["outbox"].as_array().unwrap().len();
+    assert_eq!(waiting(), 1);
+    // Nothing is given up where nobody is to be told, or a call has no rules at all.
+    desk.rules(&ops.url("/in"), BAD);
+    desk.tool(&[]).env("ALERT_ENABLED", "false").stdin_records(&run(5, &bad)).run().expect_code(0);
+    assert_eq!(waiting(), 1);
+    let given_up = desk.run(&run(10, &bad), &[]);
+    assert_eq!(given_up.record("check", "outbox")["summary"], "1 notification given up, as there is no sink two in the rules any more");
+    assert_eq!((waiting(), desk.run(&run(15, &bad), &[]).expect_code(0).kind("check").count()), (0, 1), "its own checks are forwarded");
+    // Where it comes back, it hears what fires.
+    desk.rules(&ops.url("/in"), &format!("{second}{BAD}"));
+    desk.run(&run(20, &bad), &[]).expect_code(3);
+    assert_eq!(waiting(), 1);
+}
+
+#[test]
 fn who_was_told_nothing_hears_what_fires_once_somebody_is_told_again() {
     let hook = HttpStandIn::answering(Response::status(200));
     let desk = Desk::new(&hook.url("/in"), BAD);

@@ -136,6 +136,54 @@ fn a_history_is_replayed_under_other_rules_and_touches_nothing() {
         "bad: 1 fired, 1 resolved, 1 told, 0 kept back with the old rules; 1 fired, 1 resolved, 1 told, 0 kept back with the new"
     );
     assert_eq!((output.end()["metrics"]["added"].as_u64(), hook.requests().len(), desk.state().exists()), (Some(1), 0, false));
+    // The same alerts, told in other words.
+    let plain = std::fs::read_to_string(desk.file()).unwrap();
+    for (new, how) in [
+        ("id = \"*\"\nhint = \"ask Ada\"\n", "hint of pool 'ask Ada' with the new rules, none with the old"),
+        ("id = \"*\"\nsummary = \"it fills\"\n", "summary of pool 'it fills' with the new rules, 'pool is 60' with the old"),
+        ("id = \"*\"\n[severity.low]\nrespond_within = \"4h\"\n", "answer within '4h' with the new rules, none with the old"),
+        ("id = \"*\"\nincident = \"X\"\n[contact.X]\nprimary = \"Ada\"\n", "contact 'Ada' with the new rules, none with the old"),
+    ] {
+        std::fs::write(&strict, plain.replace("id = \"*\"\n", new)).unwrap();
+        let output = tool(&strict, &desk.state(), &["replay", "--against", desk.file().to_str().unwrap()]).stdin_records(&history).run();
+        let reason = output.kind("alert").next().unwrap()["reason"].as_str().unwrap();
+        assert!(reason.starts_with(&format!("told otherwise: {how} (")), "{reason}");
+        assert!(output.end()["metrics"]["changed"].as_u64() > Some(0), "{}", output.end());
+    }
+}
+
+#[test]
+fn a_replay_tells_the_tools_that_died_as_the_runs_did() {
+    let hook = HttpStandIn::answering(Response::status(200));
+    let desk = Desk::new(&hook.url("/in"), "[[rule]]\nname = \"tool-failed\"\nid = \"tool.*\"\n");
+    let night = |minutes: u32, died: bool| {
+        let mut night = run(minutes, &[("redis.ping", "ok", 1.0)]);
+        let of = |kind: &str| {
+            let fields = if kind == "end" { json!({"exit": 0}) } else { json!({}) };
+            let mut record = record(&at(minutes), "ok", kind, fields);
+            (record["tool"], record["stage"], record["run"]) = (json!("ml-derive"), json!("ml-derive.1"), night[0]["run"].clone());
+            record
+        };
+        let own: Vec<Value> = ["start", "end"].into_iter().filter(|kind| !died || *kind == "start").map(of).collect();
+        night.splice(1..1, own);
+        night
+    };
+    let history = [night(0, false), night(60, true), night(120, false), night(180, true)].concat();
+    let told = |output: &ml_tests::Output| -> Vec<String> {
+        output.kind("alert").map(|alert| format!("{} {}", alert["summary"].as_str().unwrap(), alert["reason"].as_str().unwrap())).collect()
+    };
+    let replayed = told(&desk.tool(&["replay"]).stdin_records(&history).run().expect_code(0));
+    let wanted = [
+        "lab: 1 critical: tool.ml-derive would be sent (firing, 2025-01-08T03:00:00.000Z)",
+        "lab: 1 resolved: tool.ml-derive would be sent (resolved, 2025-01-08T04:00:00.000Z)",
+        "lab: 1 critical: tool.ml-derive would be sent (firing, 2025-01-08T05:00:00.000Z)",
+    ];
+    assert_eq!(replayed, wanted);
+    // The runs themselves told the same.
+    for (minutes, died) in [(0, false), (60, true), (120, false), (180, true)] {
+        desk.run(&night(minutes, died), &[]);
+    }
+    assert_eq!(titles(&hook), ["lab: 1 critical: tool.ml-derive", "lab: 1 resolved: tool.ml-derive", "lab: 1 critical: tool.ml-derive"]);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What time alone brings about: something was not heard of for too long, what was kept firing is over, a rule is gone.
 
+use super::seen::SHORT;
 use super::state::{self, Alert, MAX_ABSENCES, Turn};
 use super::{Engine, Seen, length};
 use crate::notification::Severity;
 use crate::rules::Rule;
+use glob::Pattern;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,8 +44,25 @@ impl Alert {
     fn is_still(&self, rule: &Rule) -> bool {
         match rule.absent_for {
             Some(_) => self.absence && self.id == rule.subject,
-            None => !self.absence && rule.ids.iter().any(|pattern| pattern.matches(&self.id)),
+            None => !self.absence && rule.ids.iter().any(|pattern| pattern.matches(&self.id)) && self.fits(rule),
         }
+    }
+
+    /// Whether nothing that is known of it is against its rule's tool and labels.
+    fn fits(&self, rule: &Rule) -> bool {
+        let known = |name: &str| match name {
+            "tool" => Some(self.tool.as_str()),
+            "host" => Some(self.host.as_str()),
+            "id" => Some(self.id.as_str()),
+            // Of the record itself, and not kept.
+            "value" | "status" | "gate" => None,
+            label => self.labels.get(label).map(String::as_str),
+        };
+        // An earlier version kept no tool, and what was cut may have fitted.
+        let fits = |name: &str, pattern: &Pattern| {
+            known(name).is_none_or(|text| text.is_empty() || text.len() + 4 > SHORT || pattern.matches(text))
+        };
+        rule.tool.as_ref().is_none_or(|pattern| fits("tool", pattern)) && rule.labels.iter().all(|(name, pattern)| fits(name, pattern))
     }
 
     /// Says what was decided.

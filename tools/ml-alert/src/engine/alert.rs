@@ -14,7 +14,7 @@ impl Alert {
         let options = [&self.value, &self.threshold, &self.hint].into_iter().flatten().map(String::len).sum::<usize>();
         let labels = self.labels.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         let rows = self.evidence.iter().map(String::len).sum::<usize>();
-        [&self.rule, &self.system, &self.id, &self.run, &self.host, &self.summary].map(String::len).iter().sum::<usize>()
+        [&self.rule, &self.system, &self.id, &self.run, &self.host, &self.tool, &self.summary].map(String::len).iter().sum::<usize>()
             + options
             + labels
             + rows
@@ -100,6 +100,7 @@ impl Alert {
         seen.system.clone_into(&mut self.system);
         seen.run.clone_into(&mut self.run);
         seen.host.clone_into(&mut self.host);
+        seen.tool.clone_into(&mut self.tool);
     }
 }
 

@@ -3,9 +3,9 @@
 use super::scalar;
 use crate::rules::Change;
 use glob::Pattern;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ml_common::Status;
-use ml_common::record::{Body, Map, Record, Scalar};
+use ml_common::record::{Body, Head, Map, Record, Scalar};
 use ml_watch::expr::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -72,21 +72,42 @@ pub struct Seen<'a> {
     pub gate: Option<bool>,
 }
 
-/// Reads the times of records; many come with the same.
+/// A run that goes on makes no longer pause; as long as the longest window of a rule.
+const PAUSE: SignedDuration = SignedDuration::from_hours(31 * 24);
+
+/// Reads the times of records; many come with the same. A time that is out of line, before the one before or more than a month on in the same run,
+/// counts only when the next record confirms it: one machine or line with a wrong date among others neither ends a `for` nor makes anything
+/// absent, and a clock that was set is followed from its second record on.
 #[derive(Debug, Default)]
 pub struct Clock {
     last: Option<(String, Timestamp)>,
+    /// What is out of line and not confirmed.
+    doubted: Option<Timestamp>,
+    run: String,
     /// Of records whose time cannot be read, before there was another one.
     pub(super) otherwise: Option<Timestamp>,
 }
 
 impl Clock {
-    fn read(&mut self, text: &str) -> Option<Timestamp> {
-        if let Some((_, at)) = self.last.as_ref().filter(|(known, _)| known == text) {
+    fn read(&mut self, head: &Head) -> Option<Timestamp> {
+        let goes_on = self.run == head.run;
+        if !goes_on {
+            self.run.clone_from(&head.run);
+        }
+        if let Some((_, at)) = self.last.as_ref().filter(|(known, _)| *known == head.ts) {
+            self.doubted = None;
             return Some(*at);
         }
-        let Ok(at) = text.parse() else { return self.last.as_ref().map(|(_, at)| *at).or(self.otherwise) };
-        self.last = Some((text.to_owned(), at));
+        let before = self.last.as_ref().map(|(_, at)| *at).or(self.otherwise);
+        let Ok(at) = head.ts.parse::<Timestamp>() else { return before };
+        let is_odd = |before: &Timestamp| at < *before || (goes_on && at.duration_since(*before) > PAUSE);
+        let is_confirmed = self.doubted.is_some_and(|doubted| at.duration_since(doubted).abs() <= PAUSE);
+        if let Some(before) = before.filter(is_odd).filter(|_| !is_confirmed) {
+            self.doubted = Some(at);
+            return Some(before);
+        }
+        self.doubted = None;
+        self.last = Some((head.ts.clone(), at));
         Some(at)
     }
 }
@@ -122,13 +143,13 @@ impl<'a> Seen<'a> {
                 maps: [Some(&check.metrics), Some(&check.labels)],
                 rows: &check.evidence,
                 gate: Some(check.gate),
-                ..seen(short(&check.id, SHORT), clock.read(&head.ts)?)
+                ..seen(short(&check.id, SHORT), clock.read(head)?)
             },
             Body::Step(step) => Seen {
                 summary: if step.summary.is_empty() { step.reason.as_deref().unwrap_or_default() } else { &step.summary },
                 hint: step.hint.as_deref(),
                 maps: [Some(&step.metrics), Some(&step.labels)],
-                ..seen(short(&step.id, SHORT), clock.read(&head.ts)?)
+                ..seen(short(&step.id, SHORT), clock.read(head)?)
             },
             Body::End(end) => {
                 // Having found something bad is no failure of the finder: what it found is judged by itself.
@@ -139,7 +160,7 @@ impl<'a> Seen<'a> {
                     summary: &end.summary,
                     hint: end.hint.as_deref(),
                     maps: [Some(&end.metrics), Some(&end.labels)],
-                    ..seen(Cow::Owned(short(&format!("tool.{}", head.tool), SHORT).into_owned()), clock.read(&head.ts)?)
+                    ..seen(Cow::Owned(short(&format!("tool.{}", head.tool), SHORT).into_owned()), clock.read(head)?)
                 }
             }
             Body::Start(_) | Body::Alert(_) | Body::Statement(_) => return None,
@@ -198,9 +219,10 @@ impl<'a> Seen<'a> {
         if self.status == Status::Crit { crit.or(warn) } else { warn }.map(ToString::to_string)
     }
 
-    /// Its labels, as texts.
+    /// Its labels, as texts; a name that is a metric's is that.
     pub fn labels(&self) -> BTreeMap<String, String> {
-        let labels = self.maps[1].into_iter().flatten().filter(|(name, _)| name.len() <= SHORT).take(LABELS);
+        let is_metric = |name: &str| self.maps[0].is_some_and(|metrics| metrics.contains_key(name));
+        let labels = self.maps[1].into_iter().flatten().filter(|(name, _)| name.len() <= SHORT && !is_metric(name)).take(LABELS);
         labels.map(|(name, value)| (name.clone(), cut(&value.to_string(), SHORT).to_owned())).collect()
     }
 

@@ -61,6 +61,9 @@ pub struct Alert {
     pub run: String,
     /// Its machine.
     pub host: String,
+    /// The tool that told it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tool: String,
     /// How bad it is, or was.
     pub severity: Option<Severity>,
     /// The fact.

@@ -425,11 +425,30 @@ fn ids_at_random_do_not_fill_the_memory() {
 fn a_clock_that_jumps_neither_fires_nor_hangs() {
     let mut bench = Bench::new("[[rule]]\nname = \"slow\"\nid = \"a\"\nfor = \"5m\"\n");
     assert_eq!(bench.check(0, "a", Status::Crit, 0.0), [""; 0]);
-    assert_eq!(bench.check(-86_400, "a", Status::Crit, 0.0), [""; 0], "back by a day: it began now");
-    assert_eq!(bench.check(-86_400 + 299, "a", Status::Crit, 0.0), [""; 0]);
-    assert_eq!(bench.check(-86_400 + 300, "a", Status::Crit, 0.0), ["Firing lab: 1 critical: a"]);
+    assert_eq!(bench.check(-86_400, "a", Status::Crit, 0.0), [""; 0], "back by a day, or one wrong date");
+    assert_eq!(bench.check(-86_399, "a", Status::Crit, 0.0), [""; 0], "back by a day: it began now");
+    assert_eq!(bench.check(-86_399 + 299, "a", Status::Crit, 0.0), [""; 0]);
+    assert_eq!(bench.check(-86_399 + 300, "a", Status::Crit, 0.0), ["Firing lab: 1 critical: a"]);
     assert_eq!(bench.check(90 * 365 * 86_400, "a", Status::Crit, 0.0), ["Repeat lab: still 1 critical: a"], "ahead by ninety years");
     assert_eq!(bench.check(0, "a", Status::Ok, 0.0), ["Resolved lab: 1 resolved: a"], "and back");
+}
+
+#[test]
+fn one_wrong_date_among_others_ends_no_wait_and_makes_nothing_absent() {
+    let lost = "[[rule]]\nname = \"lost\"\nid = \"b\"\nabsent_for = \"26h\"\n";
+    let rules = format!("[[rule]]\nname = \"slow\"\nid = \"a\"\nfor = \"5m\"\n{lost}");
+    for date in [-50 * 365 * 86_400, -3_600, 50 * 365 * 86_400] {
+        let mut bench = Bench::new(&rules);
+        bench.0.record(&check(0, "b", Status::Ok, 0.0));
+        bench.0.record(&check(0, "a", Status::Crit, 0.0));
+        bench.0.record(&check(date, "a", Status::Crit, 0.0));
+        // The end of the stream, or a beat of the watch: what is due is seen by the latest time.
+        assert_eq!(bench.0.state.now, Some(at(0)), "{date}");
+        assert_eq!(bench.check(60, "a", Status::Crit, 0.0), [""; 0], "{date}");
+        bench.0.record(&check(date, "b", Status::Ok, 0.0));
+        assert_eq!(bench.check(299, "a", Status::Crit, 0.0), [""; 0], "{date}");
+        assert_eq!(bench.check(300, "a", Status::Crit, 0.0), ["Firing lab: 1 critical: a"], "{date}");
+    }
 }
 
 #[test]

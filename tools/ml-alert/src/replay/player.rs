@@ -6,8 +6,9 @@ use crate::notification::Notification;
 use crate::plan;
 use crate::rules::Rules;
 use jiff::{SignedDuration, Timestamp};
+use ml_common::Status;
 use ml_common::fold::Fold;
-use ml_common::record::{Fate, Record, timestamp};
+use ml_common::record::{Fate, Head, Record, VERSION, timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -49,8 +50,12 @@ struct Untold {
 /// Plays a history.
 pub(super) struct Player {
     engine: Engine,
-    /// The run so far, where each is judged by itself.
-    fold: Option<Fold>,
+    /// The run so far.
+    fold: Fold,
+    /// Each run is judged by itself.
+    each_run: bool,
+    /// Runs that had records before others came in between: what of them has no end may still go on.
+    before: BTreeSet<String>,
     names: Vec<String>,
     played: Played,
     /// What was decided last of each alert: to be kept back for the same reason is no news.
@@ -67,16 +72,18 @@ impl Player {
         let mut names: Vec<String> = rules.rules.iter().map(|rule| rule.name.clone()).collect();
         // Alerts begin with the name of their rule, and one name may begin with another.
         names.sort_unstable_by(|a, b| b.cmp(a));
-        let fold = rules.each_run.then(Fold::default);
+        let (fold, each_run, before) = (Fold::default(), rules.each_run, BTreeSet::new());
         let engine = Engine::new(Arc::new(rules), State::default());
         let (known, untold) = (BTreeMap::new(), BTreeMap::new());
-        Player { engine, fold, names, played: Played::default(), known, untold, run: String::new(), seen: None }
+        Player { engine, fold, each_run, before, names, played: Played::default(), known, untold, run: String::new(), seen: None }
     }
 
     pub(super) fn end(mut self) -> Played {
-        match self.fold {
-            Some(_) => self.judge(),
-            None => self.pass(self.engine.state.now, true),
+        if self.each_run {
+            self.judge();
+        } else {
+            self.died();
+            self.pass(self.engine.state.now, true);
         }
         self.played.again = usize::try_from(self.engine.again).unwrap_or(usize::MAX);
         self.played
@@ -85,11 +92,11 @@ impl Player {
     pub(super) fn play(&mut self, record: &Record) {
         // As the engine has it: a time that cannot be read is that of the record before.
         let Some(at) = record.head.ts.parse::<Timestamp>().ok().or(self.engine.state.now) else { return };
-        if self.fold.is_some() && self.run != record.head.run {
-            self.judge();
-        }
-        if let Some(fold) = &mut self.fold {
-            fold.push(record);
+        if self.each_run {
+            if self.run != record.head.run {
+                self.judge();
+            }
+            self.fold.push(record);
             self.run.clone_from(&record.head.run);
             self.engine.state.now = Some(at);
             return;
@@ -97,6 +104,9 @@ impl Player {
         let before = self.engine.state.now;
         let ended = before.is_some() && self.run != record.head.run;
         if ended || self.seen.is_some_and(|seen| at.duration_since(seen).abs() >= STEP) {
+            if ended {
+                self.died();
+            }
             self.pass(before, ended);
             // A run that begins is not judged by its first record.
             self.seen = Some(if ended { at } else { self.seen.unwrap_or(at) });
@@ -104,15 +114,29 @@ impl Player {
         if self.run != record.head.run {
             self.run.clone_from(&record.head.run);
         }
+        self.fold.push(record);
         self.seen.get_or_insert(at);
         self.engine.record(record);
         self.decisions();
     }
 
+    /// The run is over: what of it began and has no end has died.
+    fn died(&mut self) {
+        let verdict = std::mem::take(&mut self.fold).verdict();
+        let Some(now) = self.engine.state.now.filter(|_| self.before.insert(self.run.clone())) else { return };
+        for stage in verdict.died() {
+            let (tool, system, run) = (stage.tool.clone(), verdict.system.clone().unwrap_or_default(), self.run.clone());
+            let (ts, host, stage_name) = (timestamp(now), String::new(), stage.stage.clone());
+            let head = Head { v: VERSION, tool, stage: stage_name, system, run, ts, host, status: Status::Crit };
+            self.engine.record(&plan::end(head, "died", plan::died(stage).0));
+        }
+        self.decisions();
+    }
+
     /// Judges the run so far by itself.
     fn judge(&mut self) {
-        let (Some(fold), Some(now)) = (&mut self.fold, self.engine.state.now) else { return };
-        let verdict = std::mem::take(fold).verdict();
+        let Some(now) = self.engine.state.now else { return };
+        let verdict = std::mem::take(&mut self.fold).verdict();
         let context = plan::Context { run: &self.run, system: "", host: "", at: now };
         plan::records(&verdict, &[], &context).iter().for_each(|record| self.engine.record(record));
         self.pass(Some(now), true);

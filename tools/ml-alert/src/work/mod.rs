@@ -20,7 +20,7 @@ use crate::spool::Spool;
 use jiff::{SignedDuration, Timestamp};
 use ml_common::exit::Exit;
 use ml_common::people::counted;
-use ml_common::record::{Body, Check, End, Head, Record, VERSION as RECORD_VERSION, timestamp};
+use ml_common::record::{Body, Check, Head, Record, VERSION as RECORD_VERSION, timestamp};
 use ml_common::{Class, Done, Failure, Result, Stage, Status, Tool};
 use ml_watch::state::StateFile;
 use places::{is_off, silent};
@@ -212,19 +212,8 @@ impl Work {
         };
         let died = verdict.died().map(|stage| (stage.tool.as_str(), "died", plan::died(stage).0));
         let missing = missing.iter().map(|tool| (*tool, "missing", plan::MISSING.to_owned()));
-        let mut records: Vec<Record> = died
-            .chain(missing)
-            .map(|(tool, class, summary)| {
-                let end = End {
-                    exit: 70,
-                    summary,
-                    error_class: Some(class.into()),
-                    hint: Some("see the log of the run".into()),
-                    ..End::default()
-                };
-                Record { head: head(tool, Status::Crit), body: Body::End(end) }
-            })
-            .collect();
+        let mut records: Vec<Record> =
+            died.chain(missing).map(|(tool, class, summary)| plan::end(head(tool, Status::Crit), class, summary)).collect();
         // What this stage has found out about its input goes by its own stream only.
         let own = verdict.findings.iter().filter(|finding| finding.stage == stage.name);
         records.extend(own.map(|finding| Record { head: head(Cli::NAME, finding.status), body: Body::Check(finding.check.clone()) }));
@@ -290,7 +279,7 @@ impl Work {
         if last && !off && self.trouble.is_none() {
             self.take_over(stage)?;
         }
-        self.give_up(stage);
+        self.give_up(stage, last);
         let Some(store) = &mut self.store else { return Ok((made, Delivered::default())) };
         std::mem::swap(store.state(), &mut self.engine.state);
         // Kept before the first attempt, whatever happens then.
@@ -344,14 +333,29 @@ impl Work {
         Ok(())
     }
 
-    /// What nobody takes for ever does not fill the disk.
-    fn give_up(&mut self, stage: &Stage) {
+    /// What nobody takes for ever does not fill the disk, and what is for a sink that went out of the rules waits for nobody: what still fires is
+    /// told anew where it comes back. A call without rules knows no sinks and gives nothing up for that.
+    fn give_up(&mut self, stage: &Stage, last: bool) {
         let outbox = &mut self.engine.state.outbox;
+        let warn = |summary: String, hint: &str| {
+            stage.check(Status::Warn, Check { id: "outbox".into(), summary, hint: Some(hint.into()), ..Check::default() });
+        };
+        let sinks = &self.sinks;
+        let knows = last && !self.off && !self.rules.are_builtin();
+        let is_gone = |entry: &Entry| {
+            // What waits for ALERT_WEBHOOK goes on waiting for it.
+            knows && entry.notification.sink != builtin::SINK && !sinks.contains_key(&entry.notification.sink)
+        };
+        let gone: Vec<String> = outbox.iter().filter(|entry| is_gone(entry)).map(|entry| entry.notification.sink.clone()).collect();
+        if let Some(sink) = gone.last() {
+            outbox.retain(|entry| !is_gone(entry));
+            let summary = format!("{} given up, as there is no sink {sink} in the rules any more", counted(gone.len(), "notification"));
+            warn(summary, "what still fires is told by the sinks of the rules; no more is to be done");
+        }
         let oldest = outbox.len().saturating_sub(MAX_OUTBOX);
         if let Some(sink) = outbox.drain(..oldest).next_back().map(|entry| entry.notification.sink) {
             let summary = format!("{} given up, as more than {MAX_OUTBOX} wait, the last for {sink}", counted(oldest, "notification"));
-            let hint = Some("ml-alert list shows why they wait; correct the sink, or take it out of the rules".into());
-            stage.check(Status::Warn, Check { id: "outbox".into(), summary, hint, ..Check::default() });
+            warn(summary, "ml-alert list shows why they wait; correct the sink, or take it out of the rules");
         }
     }
 

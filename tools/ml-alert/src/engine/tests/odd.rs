@@ -218,3 +218,31 @@ fn what_flaps_in_a_group_that_goes_on_is_escalated_by_its_own_time() {
     assert_eq!(bench.check(45 * 60, "a", Status::Crit, 0.0), [""; 0], "it fires for 17 minutes");
     assert_eq!(bench.check(58 * 60 + 1, "a", Status::Crit, 0.0), ["Escalated lab: escalated, 1 critical, 1 low: a, old"]);
 }
+
+#[test]
+fn what_its_rule_is_no_longer_about_is_over() {
+    let rule = |more: &str| format!("{SINKS}{BAD}status = [\"crit\"]\n{more}");
+    let parsed = |more: &str| Arc::new(Rules::parse(&rule(more)).unwrap());
+    let mut observed = check(0, "disk", Status::Crit, 0.0);
+    if let Body::Check(check) = &mut observed.body {
+        check.labels.insert("mount".into(), "/var".into());
+        check.labels.insert("free".into(), "x".into());
+        check.metrics.insert("free".into(), 3.into());
+    }
+    let begun = |more: &str| {
+        let mut bench = Bench(Engine::new(parsed(more), State::default()));
+        bench.0.record(&observed);
+        assert_eq!(bench.due(0), ["Firing lab: 1 critical: disk"], "{more}");
+        bench
+    };
+    let goes_on: [String; 0] = [];
+    for fits in ["tool = \"ml-*\"", "labels = { mount = \"/v*\", free = \"3\", host = \"h\", status = \"crit\" }"] {
+        let bench = begun(fits);
+        assert_eq!(Bench(Engine::new(Arc::clone(&bench.0.rules), bench.0.state)).due(60), goes_on, "{fits}");
+        assert_eq!(Bench(Engine::new(parsed(fits), begun("").0.state)).due(60), goes_on, "{fits}");
+    }
+    for other in ["tool = \"pg\"", "labels = { mount = \"/home\" }", "labels = { host = \"other\" }"] {
+        let mut after = Bench(Engine::new(parsed(other), begun("").0.state));
+        assert_eq!(after.due(60), ["Resolved lab: 1 resolved: disk"], "{other}");
+    }
+}
