@@ -5,8 +5,9 @@ use crate::guard;
 use crate::job::{Job, add, step};
 use crate::pack;
 use crate::plan::{self, Old};
-use crate::rotate::tell_packed;
-use crate::rules::Clean;
+use crate::recover;
+use crate::rules::{Clean, Packing};
+use crate::tidy::tell_packed;
 use jiff::Timestamp;
 use ml_common::record::{Status, Step};
 use ml_common::{Class, Failure, Result, files, platform};
@@ -84,6 +85,8 @@ fn walk(rule: &Clean, root: &Path, job: &Job<'_>) -> Result<Below> {
                 waiting.push(path);
             } else if meta.is_file() && fits(rule, root, &path) {
                 fitting.push(Old { path, bytes: meta.len(), written: written(&meta) });
+            } else if meta.is_file() && is_unfinished(rule, root, &path) && !platform::is_trap(&folder) {
+                recover::drop_old(&path, &meta, job)?;
             }
         }
         if !fitting.is_empty() && platform::is_trap(&folder) {
@@ -107,9 +110,17 @@ fn fits(rule: &Clean, root: &Path, path: &Path) -> bool {
     })
 }
 
+/// Whether it is what a killed run has left of compressing a file of this table.
+fn is_unfinished(rule: &Clean, root: &Path, path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix('.'));
+    let ending = rule.compress.map(Packing::ending);
+    let of = name.and_then(recover::unfinished).zip(ending).and_then(|(inner, ending)| inner.strip_suffix(ending));
+    of.is_some_and(|of| fits(rule, root, &path.with_file_name(of)))
+}
+
 /// Removes or compresses one file; true when it is gone, or would be.
 fn one(rule: &Clean, old: &Old, job: &Job<'_>) -> Result<bool> {
-    let age = humantime::format_duration(rule.older);
+    let age = plan::in_days(rule.older);
     // What is there now may be something else than what was looked at.
     let same = old.path.symlink_metadata().is_ok_and(|meta| {
         let written = meta.modified().ok().and_then(|at| Timestamp::try_from(at).ok());

@@ -1,10 +1,10 @@
 //! The command line.
 
-use crate::act;
 use crate::rules::{self, Every, How, Packing, Rotate};
+use crate::{act, find};
 use ml_common::stage::{After, Common, Done, Stage};
 use ml_common::{Class, Failure, Result, Tool};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Put logs aside when they are due, compress and remove rotated ones, remove old files.
@@ -64,18 +64,9 @@ impl Cli {
     /// The rule of a call that names logs.
     ///
     /// # Errors
-    /// Class Usage for a pattern that is none.
+    /// Class Usage for a pattern that is none, and a time to keep that is too short.
     pub fn rule(&self) -> Result<Rotate> {
-        let mut files = Vec::new();
-        for path in &self.paths {
-            let wrong = |error: &dyn std::fmt::Display| Failure::new(Class::Usage, format!("'{path}' is no pattern of files: {error}"));
-            // What exists by this very name is meant, whatever letters are in it.
-            let text = if std::fs::symlink_metadata(path).is_ok() { glob::Pattern::escape(path) } else { path.clone() };
-            glob::Pattern::new(&text).map_err(|error| wrong(&error))?;
-            files.push(std::path::absolute(&text).map_err(|error| wrong(&error))?.to_string_lossy().into_owned());
-        }
-        Ok(Rotate {
-            files,
+        let mut rule = Rotate {
             every: self.every,
             size: self.size,
             keep: self.keep,
@@ -85,7 +76,27 @@ impl Cli {
             how: if self.copytruncate { How::CopyTruncate(String::new()) } else { How::Rename },
             to: self.to.clone(),
             ..Rotate::default()
-        })
+        };
+        if let Some(keep_for) = self.keep_for {
+            let short = |(fact, hint): (String, String)| Failure::new(Class::Usage, fact).hint(hint);
+            rules::lasts(keep_for, rule.every, &rule.name).map_err(short)?;
+        }
+        for path in &self.paths {
+            let wrong = |error: &dyn std::fmt::Display| Failure::new(Class::Usage, format!("'{path}' is no pattern of files: {error}"));
+            let whole = std::path::absolute(path).map_err(|error| wrong(&error))?;
+            // What is or was there by this very name is meant, whatever letters are in it.
+            let text = if whole.symlink_metadata().is_ok() || find::kept(&rule, &whole).is_ok_and(|kept| !kept.is_empty()) {
+                glob::Pattern::escape(&whole.to_string_lossy())
+            } else {
+                // The folder of the call is no pattern.
+                let here = std::path::absolute(".").map_err(|error| wrong(&error))?;
+                let below = whole.strip_prefix(&here).ok().filter(|_| Path::new(path).is_relative());
+                below.map_or_else(|| whole.to_string_lossy().into_owned(), |below| rules::rooted(&here, &below.to_string_lossy()))
+            };
+            glob::Pattern::new(&text).map_err(|error| wrong(&error))?;
+            rule.files.push(text);
+        }
+        Ok(rule)
     }
 }
 

@@ -26,10 +26,7 @@ pub fn copy(log: &Path, target: &Path, leave: &str, cancel: &Cancel) -> Result<(
     let cannot = |error: std::io::Error| files::storage(&error, log, "cannot read and empty");
     let mut source = File::options().read(true).append(true).open(log).map_err(cannot)?;
     let meta = source.metadata().map_err(cannot)?;
-    if platform::names_of(&meta) > 1 {
-        return Err(Failure::new(Class::Storage, format!("{} has another name, whose file would be emptied as well", log.display()))
-            .hint("remove the hard link, or use how = \"rename\""));
-    }
+    only_name(log, &meta)?;
     let staged = staged(target);
     let written = |error: std::io::Error| files::storage(&error, &staged, "cannot write");
     let mut file = NewFile::create(&staged)?;
@@ -48,17 +45,43 @@ pub fn copy(log: &Path, target: &Path, leave: &str, cancel: &Cancel) -> Result<(
     Ok((sha256, bytes))
 }
 
-/// What a killed run left: true when the log was emptied and the copy got its name, false when the log still holds all of it and the copy went.
+/// Makes sure that no other name's file would be emptied as well.
 ///
 /// # Errors
 /// Class Storage.
-pub fn recover(log: &Path, staged: &Path, target: &Path, cancel: &Cancel) -> Result<bool> {
-    if log.symlink_metadata().is_ok() && begins_with(log, staged, cancel)? {
-        std::fs::remove_file(staged).map_err(|error| files::storage(&error, staged, "cannot remove"))?;
-        return Ok(false);
+pub fn only_name(log: &Path, meta: &std::fs::Metadata) -> Result<()> {
+    if platform::names_of(meta) > 1 {
+        return Err(Failure::new(Class::Storage, format!("{} has another name, whose file would be emptied as well", log.display()))
+            .hint("remove the hard link, or use how = \"rename\""));
     }
-    platform::rename_new(staged, target).map_err(|error| files::storage(&error, target, "cannot publish"))?;
-    Ok(true)
+    Ok(())
+}
+
+/// Whether the log still holds all of a copy that a killed run left: it was not emptied.
+///
+/// # Errors
+/// Class Storage.
+pub fn is_whole(log: &Path, staged: &Path, cancel: &Cancel) -> Result<bool> {
+    Ok(log.symlink_metadata().is_ok() && begins_with(log, staged, cancel)?)
+}
+
+/// Puts into a log that is empty what is to stand in it; a run that was killed before it did has left it so.
+///
+/// # Errors
+/// Class Storage.
+pub fn leave(log: &Path, leave: &str) -> Result<()> {
+    let cannot = |error: std::io::Error| files::storage(&error, log, "cannot write");
+    match File::options().append(true).open(log) {
+        Ok(mut file) if file.metadata().map_err(cannot)?.len() == 0 => file.write_all(leave.as_bytes()).map_err(cannot),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(cannot(error)),
+    }
+}
+
+/// Whether nothing was written since the log was emptied: it is empty, or holds what was left in it.
+pub fn is_empty(log: &Path, bytes: u64, leave: &str) -> bool {
+    bytes == 0 || bytes == leave.len() as u64 && std::fs::read(log).is_ok_and(|text| text == leave.as_bytes())
 }
 
 fn begins_with(log: &Path, copy: &Path, cancel: &Cancel) -> Result<bool> {

@@ -1,7 +1,7 @@
 //! What ml-rotate never touches: backups and archives, whose retention is their tool's; states; folders where names can be exchanged.
 
 use ml_common::settings::Settings;
-use ml_common::{Class, Failure, platform};
+use ml_common::{Class, Failure, Result, platform};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::Read;
@@ -50,14 +50,23 @@ impl Guard {
         if platform::is_trap(folder) {
             return Some(untrusted(folder));
         }
-        let state =
-            self.owned.iter().any(|(owned, name)| *name == "STATE_DIR" && folder.canonicalize().is_ok_and(|folder| folder == *owned));
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".json");
-        if state || is_manifest(path) || is_manifest(Path::new(&beside)) {
-            return Some(owned(path, if state { "it is in STATE_DIR" } else { "it has a manifest" }));
+        self.owner(folder).map(|why| owned(folder, &why))
+    }
+
+    /// Makes sure that rotated files may go to a folder; `to` is the path that leads there, when it is another one than the log's.
+    ///
+    /// # Errors
+    /// Class Config: it belongs to others, everybody may write there, or somebody else says where it is.
+    pub fn refuses_home(&self, to: Option<&Path>, home: &Path) -> Result<()> {
+        let Some(to) = to else { return Ok(()) };
+        if platform::is_others_link(to) {
+            return Err(Failure::new(Class::Config, format!("{} is a link of another user", to.display()))
+                .hint("make the folder, or a link of your own"));
         }
-        None
+        if platform::is_trap(home) {
+            return Err(untrusted(home));
+        }
+        self.owner(home).map_or(Ok(()), |why| Err(owned(home, &why)))
     }
 }
 

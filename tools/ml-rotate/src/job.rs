@@ -7,7 +7,6 @@ use ml_common::signal::Cancel;
 use ml_common::{Class, Failure};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Where records go.
@@ -30,7 +29,7 @@ pub struct Job<'a> {
     /// What could not be done.
     pub failures: RefCell<Vec<Failure>>,
     /// Whose rotated files of a name lie in a folder.
-    pub names: RefCell<HashMap<(PathBuf, OsString), PathBuf>>,
+    pub names: RefCell<HashMap<(PathBuf, String), PathBuf>>,
     /// Something has to be looked at.
     pub warned: Cell<bool>,
     /// What was done.
@@ -63,14 +62,14 @@ pub fn step(what: &str, path: &Path, reason: impl Into<String>) -> Step {
 }
 
 impl Job<'_> {
-    /// Makes sure that no other log has rotated files of the same names in these folders: one's rules would remove the other's.
+    /// Makes sure that no other log has rotated files of the same names in these folders: one's rules would remove the other's. `rotated` is such a
+    /// name, of the same moment for all.
     ///
     /// # Errors
     /// Class Config.
-    pub fn claim(&self, log: &Path, folders: [&Path; 2]) -> ml_common::Result<()> {
-        let name = log.file_name().unwrap_or_default();
+    pub fn claim(&self, log: &Path, rotated: &str, folders: [&Path; 2]) -> ml_common::Result<()> {
         let mut names = self.names.borrow_mut();
-        let places = folders.map(|folder| (crate::find::resolved(folder), name.to_owned()));
+        let places = folders.map(|folder| (crate::find::resolved(folder), rotated.to_owned()));
         if let Some(other) = places.iter().find_map(|place| names.get(place)) {
             let both = if other == log {
                 format!("{} is in two tables", log.display())

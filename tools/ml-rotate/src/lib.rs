@@ -19,7 +19,9 @@ mod name;
 mod notify;
 mod pack;
 mod plan;
+mod recover;
 mod rotate;
 mod rules;
+mod tidy;
 
 pub use cli::Cli;

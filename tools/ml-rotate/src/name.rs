@@ -112,7 +112,7 @@ impl Pattern {
             "{name}",
             &format!("(?P<stem>{name})"),
         );
-        Ok(Reader(Regex::new(&format!(r"^(?P<plain>{escaped})(?P<packed>\.gz|\.zst)?$"))?))
+        Ok(Reader(Regex::new(&format!(r"(?s)^(?P<plain>{escaped})(?P<packed>\.gz|\.zst)?$"))?))
     }
 }
 
@@ -156,6 +156,7 @@ mod tests {
             ("{name}-{stamp}", "app.log", "app.log-20250108-020003", "app.log-20250108-020003"),
             ("{stem}_{date}{ext}", "pxl-server.log", "pxl-server_20250108.log", "pxl-server_20250108-020003.log"),
             ("{name}.{date}", "a+b (c)", "a+b (c).20250108", "a+b (c).20250108-020003"),
+            ("{name}-{stamp}", "two\nlines\n.log", "two\nlines\n.log-20250108-020003", "two\nlines\n.log-20250108-020003"),
             ("{stem}_{date}{ext}", "noend", "noend_20250108", "noend_20250108-020003"),
         ] {
             let pattern = Pattern::parse(pattern).unwrap();

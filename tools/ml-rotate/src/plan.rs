@@ -1,11 +1,18 @@
 //! What is to be done, as pure decisions: which log is due, which rotated files go, which are compressed, which old files go.
 
+use crate::name::Pattern;
 use crate::rules::{Clean, Every, Rotate};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ml_common::people::human_bytes;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+
+/// The moment of a rotation may be so far ahead of the clock.
+const AHEAD: Duration = Duration::from_secs(3600);
 
 /// A log as it is found.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +39,7 @@ pub struct Kept {
 /// Why a log is rotated, or why it is not.
 pub type Due = Result<String, String>;
 
-/// Whether a log is rotated now; `newest` is its newest rotated file.
+/// Whether a log is rotated now; `newest` is when it was rotated last.
 pub fn due(rule: &Rotate, log: Log, newest: Option<Timestamp>, now: Timestamp, force: bool) -> Due {
     if log.bytes == 0 {
         return Err("it is empty".into());
@@ -51,6 +58,8 @@ pub fn due(rule: &Rotate, log: Log, newest: Option<Timestamp>, now: Timestamp, f
         return small.map_or_else(|| Ok("each run".into()), Err);
     };
     match newest.or(log.born) {
+        // A clock was wrong then; it would be wrong for as long to wait.
+        Some(last) if is_ahead(last, now) => Ok(format!("{}, and {last} is yet to come", told(every))),
         Some(last) if !is_over(every, last, now) => Err(format!("{} since {last}", told(every))),
         _ => Ok(told(every).into_owned()),
     }
@@ -62,11 +71,40 @@ fn told(every: Every) -> std::borrow::Cow<'static, str> {
         Every::Day => "daily".into(),
         Every::Week => "weekly".into(),
         Every::Month => "monthly".into(),
-        Every::Span(span) => format!("every {}", humantime::format_duration(span)).into(),
+        Every::Span(span) => format!("every {}", in_days(span)).into(),
     }
 }
 
-/// Whether another hour, day, week or month has begun. A clock that was set back begins none.
+/// A time in days, not in months, which are of many lengths: `31d`, `1d 12h`.
+pub fn in_days(time: Duration) -> String {
+    let (days, rest) = (time.as_secs() / DAY, Duration::new(time.as_secs() % DAY, time.subsec_nanos()));
+    match (days, rest.is_zero()) {
+        (0, _) => humantime::format_duration(rest).to_string(),
+        (_, true) => format!("{days}d"),
+        _ => format!("{days}d {}", humantime::format_duration(rest)),
+    }
+}
+
+/// The least time that rotated files can be kept for: the newest has to be there until the next rotation is due, as its name alone says when the last
+/// one was; and a name without a time of the day is read as its midnight.
+pub fn least_kept_for(every: Option<Every>, name: &Pattern) -> Duration {
+    let next = match every {
+        None => Duration::from_secs(1),
+        Some(Every::Hour) => Duration::from_secs(3600),
+        Some(Every::Day) => Duration::from_secs(DAY),
+        Some(Every::Week) => Duration::from_secs(7 * DAY),
+        Some(Every::Month) => Duration::from_secs(31 * DAY),
+        Some(Every::Span(span)) => span,
+    };
+    next.max(Duration::from_secs(if name.is_daily() { DAY } else { 1 }))
+}
+
+/// Whether a rotation is yet to come: more than clocks are set back by, or than the names of a few in one second are ahead.
+pub fn is_ahead(last: Timestamp, now: Timestamp) -> bool {
+    elapsed(now, last) > AHEAD
+}
+
+/// Whether another hour, day, week or month has begun. A clock that was set back a little begins none.
 fn is_over(every: Every, last: Timestamp, now: Timestamp) -> bool {
     let number = |at: Timestamp| {
         let day = at.as_second().div_euclid(86_400);
@@ -102,7 +140,7 @@ pub fn surplus(rule: &Rotate, kept: &[Kept], now: Timestamp) -> Vec<(usize, Stri
         let reason = if rule.keep.is_some_and(|keep| at as u64 >= keep) {
             format!("{} newer ones are kept", rule.keep.unwrap_or_default())
         } else if rule.keep_for.is_some_and(|limit| elapsed(file.at, now) > limit) {
-            format!("older than {}", humantime::format_duration(rule.keep_for.unwrap_or_default()))
+            format!("older than {}", in_days(rule.keep_for.unwrap_or_default()))
         } else if let Some(most) = rule.max_total.filter(|most| at > 0 && total > *most) {
             // All older ones exceed it as well.
             format!("with the newer ones more than {}", human_bytes(most))

@@ -15,7 +15,9 @@ fn when_a_log_is_due() {
         (base(), 0, None, night, false),
         (every("daily"), 1, Some("2025-01-07T23:59:59Z"), night, true),
         (every("daily"), 1, Some("2025-01-08T00:00:00Z"), night, false),
-        (every("daily"), 1, Some("2025-01-09T00:00:00Z"), night, false),
+        (every("daily"), 1, Some("2025-01-08T03:00:00Z"), night, false),
+        (every("daily"), 1, Some("2025-01-09T00:00:00Z"), night, true),
+        (every("36h"), 1, Some("2099-01-09T00:00:00Z"), night, true),
         (every("daily"), 1, None, night, true),
         (every("hourly"), 1, Some("2025-01-08T01:59:59Z"), night, true),
         (every("hourly"), 1, Some(night), "2025-01-08T02:59:59Z", false),
@@ -103,4 +105,23 @@ fn old_files_go_and_the_newest_never() {
     assert_eq!(names(&rule(0, None), &[40]), Vec::<String>::new(), "the only one stays");
     assert_eq!(names(&rule(3, None), &[40, 50, 60, 70]), ["70"]);
     assert_eq!(names(&rule(1, Some(Packing::Gzip)), &[40, 50]), ["50", "40"]);
+}
+
+#[test]
+fn the_newest_is_kept_until_the_next_rotation_and_times_are_told_in_days() {
+    let (exact, daily) = (Pattern::default(), Pattern::parse("{stem}_{date}{ext}").unwrap());
+    for (every, name, least) in [
+        (None, &exact, "1s"),
+        (None, &daily, "1d"),
+        (Some("hourly"), &exact, "1h"),
+        (Some("daily"), &exact, "1d"),
+        (Some("weekly"), &daily, "7d"),
+        (Some("monthly"), &exact, "31d"),
+        (Some("36h"), &exact, "1d 12h"),
+    ] {
+        assert_eq!(in_days(least_kept_for(every.and_then(Every::parse), name)), least, "{every:?}");
+    }
+    let rule = Rotate { keep_for: Some(Duration::from_secs(365 * DAY)), ..Rotate::default() };
+    let now = at("2025-01-31T02:00:00Z");
+    assert_eq!(surplus(&rule, &kept(&[366], now), now)[0].1, "older than 365d");
 }

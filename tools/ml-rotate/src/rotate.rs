@@ -1,27 +1,19 @@
-//! A `[[rotate]]` table: put aside, tell the writer, remove what is too much, compress what nobody writes any more.
+//! A `[[rotate]]` table: put aside what is due, tell the writer, and care for what was put aside before.
 
 use crate::copy;
 use crate::find;
-use crate::guard;
 use crate::job::{Job, add, step};
 use crate::notify;
-use crate::pack::{self, Packed};
+use crate::pack;
 use crate::plan::{self, Kept, Log};
-use crate::rules::{How, Packing, Rotate};
+use crate::recover::recover;
+use crate::rules::{How, Rotate};
+use crate::tidy;
 use jiff::Timestamp;
 use ml_common::record::{Status, Step};
-use ml_common::{Class, Failure, OrFail, Result, files, platform};
+use ml_common::{Class, Result, files, platform};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-/// So long a writer that was told has to open its log anew before its old one waits for the next run.
-const LETS_GO: Duration = Duration::from_secs(5);
-/// What a killed run left unfinished is removed after so long.
-const LEFT: Duration = Duration::from_secs(3600);
-
-/// What to do about a writer that goes on in a rotated file.
-const REOPEN: &str = "its writer has not opened its log anew: restart it, tell it with notify, or use how = \"copytruncate\"";
 
 /// Does a table.
 ///
@@ -46,7 +38,7 @@ pub fn table(rule: &Rotate, job: &Job<'_>) -> Result<()> {
         }
     }
     let mut told = false;
-    if let Some(who) = rule.notify.as_ref().filter(|_| done.iter().any(|(_, fresh)| fresh.is_some())) {
+    if let Some(who) = rule.notify.as_ref().filter(|_| done.iter().any(|(log, fresh)| fresh.is_some() || goes_on(rule, log))) {
         let name = notify::name(who);
         let step = Step { id: format!("notify.{name}"), summary: format!("{name} is told"), ..Step::default() };
         match if job.dry { Ok(()) } else { notify::notify(who, job.cancel) } {
@@ -59,33 +51,55 @@ pub fn table(rule: &Rotate, job: &Job<'_>) -> Result<()> {
     }
     for (log, fresh) in done {
         job.cancel.check()?;
-        if let Err(failure) = tidy(rule, &log, fresh, told, job) {
+        if let Err(failure) = tidy::tidy(rule, &log, fresh, told, job) {
             job.failed("rotate", &log, failure)?;
         }
     }
     Ok(())
 }
 
+/// Whether a log was rotated before and its writer still writes there: it was not told then, or did not listen.
+fn goes_on(rule: &Rotate, log: &Path) -> bool {
+    let newest = find::kept(rule, log).ok().and_then(|kept| kept.into_iter().next());
+    newest.is_some_and(|newest| newest.paths.first().is_some_and(|path| !find::is_packed(path) && pack::is_in_use(path)))
+}
+
 /// Puts one log aside, if it is due.
 fn one(rule: &Rotate, log: &Path, job: &Job<'_>) -> Result<Option<Kept>> {
-    job.claim(log, [log.parent().unwrap_or(Path::new(".")), &find::home(rule, log)])?;
+    let name = log.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let (beside, home) = (log.parent().unwrap_or(Path::new(".")), find::home(rule, log));
+    job.claim(log, &rule.name.name(name, Timestamp::UNIX_EPOCH, true), [beside, &home])?;
+    job.guard.refuses_home(rule.to.as_ref().map(|to| beside.join(to)).as_deref(), &home)?;
     recover(rule, log, job)?;
+    let kept = find::kept(rule, log)?;
     let meta = match log.symlink_metadata() {
         Ok(meta) => meta,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // A run that was killed in between has not made it, nor compressed what it put aside.
+            let was = kept.first().and_then(|newest| newest.paths.first());
+            let made = rule.create.is_some() && plan::is_packed(rule, 0) && !job.dry;
+            if let Some(was) = was.filter(|was| made && !find::is_packed(was)) {
+                create(rule, log, &was.symlink_metadata().map_err(|error| files::storage(&error, was, "cannot look at"))?)?;
+            }
+            return Ok(None);
+        }
         Err(error) => return Err(files::storage(&error, log, "cannot look at")),
     };
-    let newest = find::kept(rule, log)?.first().map(|kept| kept.at);
+    let bytes = match &rule.how {
+        How::CopyTruncate(leave) if copy::is_empty(log, meta.len(), leave) => 0,
+        How::CopyTruncate(_) => copy::only_name(log, &meta).map(|()| meta.len())?,
+        How::Rename => meta.len(),
+    };
+    let newest = kept.first().map(|kept| kept.at);
+    let last = last(&kept, job);
     let born = meta.created().ok().and_then(|at| Timestamp::try_from(at).ok());
-    let why = match plan::due(rule, Log { bytes: meta.len(), born }, newest, job.now, job.force) {
+    let why = match plan::due(rule, Log { bytes, born }, last, job.now, job.force) {
         Ok(why) => why,
         Err(why) => {
             job.skip(log, why);
             return Ok(None);
         }
     };
-    let name = log.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let (beside, home) = (log.parent().unwrap_or(Path::new(".")), find::home(rule, log));
     let at = plan::moment(job.now, newest);
     let taken = |plain: &str| [beside, &home].iter().any(|folder| is_taken(folder, plain));
     let short = Some(rule.name.name(name, at, false)).filter(|short| rule.name.is_short_enough(at, newest) && !taken(short));
@@ -114,6 +128,15 @@ fn one(rule: &Rotate, log: &Path, job: &Job<'_>) -> Result<Option<Kept>> {
     Ok(Some(kept))
 }
 
+/// When a log was rotated last: the name of its newest rotated file says it, and when that is yet to come the file itself.
+fn last(kept: &[Kept], job: &Job<'_>) -> Option<Timestamp> {
+    let newest = kept.first()?;
+    let Some(path) = newest.paths.first().filter(|_| plan::is_ahead(newest.at, job.now)) else { return Some(newest.at) };
+    let hint = "see whether the clock is right, and give the file a name with the moment at which it was rotated";
+    job.warn("clock", path, format!("it is called by a moment that is yet to come, {}", newest.at), hint);
+    find::put(path, job.now).or(Some(newest.at))
+}
+
 fn is_taken(folder: &Path, plain: &str) -> bool {
     ["", ".gz", ".zst"].iter().any(|ending| folder.join(format!("{plain}{ending}")).symlink_metadata().is_ok())
 }
@@ -136,186 +159,17 @@ fn create(rule: &Rotate, log: &Path, meta: &std::fs::Metadata) -> Result<()> {
     Ok(())
 }
 
-/// The folder of rotated files; a new one may be read by whoever may read the log's.
-fn make_home(home: &Path, beside: &Path) -> Result<()> {
-    if !home.is_dir() {
-        let made = std::fs::create_dir_all(home)
-            .and_then(|()| std::fs::metadata(beside))
-            .and_then(|meta| std::fs::set_permissions(home, meta.permissions()));
-        made.map_err(|error| files::storage(&error, home, "cannot make the folder"))?;
-    }
-    if platform::is_trap(home) { Err(guard::untrusted(home)) } else { Ok(()) }
-}
-
-/// Brings to an end what a killed run has begun.
-fn recover(rule: &Rotate, log: &Path, job: &Job<'_>) -> Result<()> {
-    let name = log.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let reader = rule.name.of(name).or_fail(Class::Internal, || "the pattern of names")?;
-    let (beside, home) = (log.parent().unwrap_or(Path::new(".")).to_owned(), find::home(rule, log));
-    let folders = if beside == home { vec![beside] } else { vec![beside, home] };
-    for (path, meta) in folders.iter().map(|folder| find::entries(folder)).collect::<Result<Vec<_>>>()?.into_iter().flatten() {
-        let hidden = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix('.'));
-        let Some(hidden) = hidden.filter(|_| meta.is_file()) else { continue };
-        let is_ours = |name: &str| reader.read(name).is_some();
-        if let Some(plain) = hidden.strip_suffix(copy::STAGED).filter(|plain| is_ours(plain)) {
-            let was = if job.dry { true } else { copy::recover(log, &path, &path.with_file_name(plain), job.cancel)? };
-            let what = if was {
-                "a copy that a killed run left gets its name"
-            } else {
-                "the copy of a killed run went; the log still holds all of it"
-            };
-            job.tell(Status::Ok, step("recover", &path, what));
-        } else if let Some((inner, _)) = hidden.strip_suffix(".partial").and_then(|name| name.rsplit_once('.')) {
-            let inner = inner.strip_prefix('.').and_then(|inner| inner.strip_suffix(copy::STAGED)).unwrap_or(inner);
-            let written = meta.modified().ok().and_then(|at| Timestamp::try_from(at).ok());
-            if is_ours(inner) && written.is_some_and(|written| plan::elapsed(written, job.now) > LEFT) {
-                remove(&path, meta.len(), job)?;
-                job.tell(Status::Ok, step("recover", &path, "what a killed run left unfinished is removed"));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn remove(path: &Path, bytes: u64, job: &Job<'_>) -> Result<()> {
-    if !job.dry {
-        std::fs::remove_file(path).map_err(|error| files::storage(&error, path, "cannot remove"))?;
-        job.count.freed.set(job.count.freed.get() + i64::try_from(bytes).unwrap_or(i64::MAX));
-    }
-    Ok(())
-}
-
-/// Removes what is too old or too many, compresses the rest, and then sees how much it is together.
-fn tidy(rule: &Rotate, log: &Path, fresh: Option<Kept>, told: bool, job: &Job<'_>) -> Result<()> {
-    let all = |kept: Vec<Kept>| -> Vec<Kept> {
-        let planned = fresh.iter().filter(|_| job.dry).cloned();
-        planned.chain(kept).collect()
-    };
-    let kept = all(find::kept(rule, log)?);
-    let left = drop_surplus(&Rotate { max_total: None, ..rule.clone() }, kept, job)?;
-    for (at, file) in left.iter().enumerate() {
-        job.cancel.check()?;
-        let is_fresh = fresh.as_ref().is_some_and(|fresh| fresh.plain == file.plain);
-        if let Err(failure) = settle(rule, log, at, file, (is_fresh, is_fresh && told), job) {
-            job.failed("compress", file.paths.first().map_or(log, PathBuf::as_path), failure)?;
-        }
-    }
-    if rule.max_total.is_some() {
-        // A dry run does not know how small they become, and names the most that could go.
-        let left = if job.dry { left } else { find::kept(rule, log)? };
-        drop_surplus(&Rotate { keep: None, keep_for: None, ..rule.clone() }, left, job)?;
-    }
-    Ok(())
-}
-
-/// Removes what the rule keeps no longer; gives what is left.
-fn drop_surplus(rule: &Rotate, kept: Vec<Kept>, job: &Job<'_>) -> Result<Vec<Kept>> {
-    let surplus = plan::surplus(rule, &kept, job.now);
-    for (at, reason) in &surplus {
-        for path in &kept[*at].paths {
-            if pack::is_in_use(path) {
-                job.warn("waits", path, format!("it is to go ({reason}), and still being written"), REOPEN);
-                continue;
-            }
-            let bytes = path.symlink_metadata().map_or(kept[*at].bytes, |meta| meta.len());
-            match remove(path, bytes, job) {
-                Ok(()) => {
-                    job.tell(
-                        Status::Ok,
-                        Step { path: Some(path.display().to_string()), bytes: Some(bytes), ..step("remove", path, reason) },
-                    );
-                    if !job.dry {
-                        add(&job.count.removed);
-                    }
-                }
-                Err(failure) => job.failed("remove", path, failure)?,
-            }
-        }
-    }
-    let gone = |at: usize| surplus.iter().any(|(gone, _)| *gone == at);
-    Ok(kept.into_iter().enumerate().filter(|(at, _)| !gone(*at)).map(|(_, file)| file).collect())
-}
-
-/// Brings a rotated file into its last form and place.
-fn settle(rule: &Rotate, log: &Path, at: usize, file: &Kept, (fresh, told): (bool, bool), job: &Job<'_>) -> Result<()> {
-    let (beside, home) = (log.parent().unwrap_or(Path::new(".")), find::home(rule, log));
-    let Some(first) = file.paths.first() else { return Ok(()) };
-    if find::is_packed(first) || !plan::is_packed(rule, at) {
-        for path in file.paths.iter().filter(|path| path.parent() != Some(home.as_path())) {
-            move_to(path, &home, beside, job)?;
-        }
+/// The folder of rotated files; a new one is that one's who owns the log's, and may be read by whoever may read that.
+///
+/// # Errors
+/// Class Storage.
+pub fn make_home(home: &Path, beside: &Path) -> Result<()> {
+    if home.is_dir() {
         return Ok(());
     }
-    // One that is compressed already stays in that form.
-    let twin = file.paths.iter().find(|path| find::is_packed(path));
-    let (packing, to) = match twin {
-        Some(twin) => (if twin.extension().is_some_and(|ending| ending == "gz") { Packing::Gzip } else { Packing::Zstd }, twin.clone()),
-        None => (rule.compress, home.join(format!("{}{}", file.plain, rule.compress.ending()))),
-    };
-    if job.dry {
-        job.tell(Status::Ok, Step { path: Some(to.display().to_string()), ..step("compress", first, format!("becomes {}", to.display())) });
-        return Ok(());
-    }
-    if fresh && pack::is_unknown(first) {
-        // Nobody says whether its writer has let go: by the next run it will have.
-        tell_packed(first, &to, Packed::Written, fresh, Instant::now(), job);
-        return Ok(());
-    }
-    make_home(&home, beside)?;
-    let began = Instant::now();
-    let packed = loop {
-        match pack::pack(first, &to, packing, job.cancel)? {
-            Packed::Written if told && began.elapsed() < LETS_GO => job.cancel.sleep(Duration::from_millis(100))?,
-            packed => break packed,
-        }
-    };
-    tell_packed(first, &to, packed, fresh, began, job);
-    Ok(())
-}
-
-/// Tells what became of a file that was to be compressed.
-pub fn tell_packed(from: &Path, to: &Path, packed: Packed, fresh: bool, began: Instant, job: &Job<'_>) {
-    match packed {
-        Packed::Done { sha256, bytes, plain } => {
-            add(&job.count.compressed);
-            let freed = i64::try_from(plain).unwrap_or(i64::MAX) - i64::try_from(bytes).unwrap_or(i64::MAX);
-            job.count.freed.set(job.count.freed.get() + freed);
-            let mut step = Step {
-                path: Some(to.display().to_string()),
-                bytes: Some(bytes),
-                sha256: Some(sha256),
-                duration_ms: u64::try_from(began.elapsed().as_millis()).ok(),
-                ..step("compress", from, format!("{} became {bytes} bytes", ml_common::people::counted(plain, "byte")))
-            };
-            step.metrics.insert("plain_bytes".into(), plain.into());
-            job.tell(Status::Ok, step);
-        }
-        Packed::Written if fresh => job.tell(Status::Skipped, step("waits", from, "it is still being written; a later run compresses it")),
-        Packed::Written => {
-            job.warn("waits", from, "it is still being written, long after it was rotated", REOPEN);
-        }
-    }
-}
-
-fn move_to(path: &Path, home: &Path, beside: &Path, job: &Job<'_>) -> Result<()> {
-    let Some(name) = path.file_name() else { return Ok(()) };
-    let to = home.join(name);
-    let step = Step { path: Some(to.display().to_string()), ..step("move", path, format!("moves to {}", home.display())) };
-    if !job.dry {
-        make_home(home, beside)?;
-        match platform::rename_new(path, &to) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                if pack::pack(path, &to, Packing::None, job.cancel)? == Packed::Written {
-                    job.tell(Status::Skipped, crate::job::step("waits", path, "it is still being written; a later run moves it"));
-                    return Ok(());
-                }
-            }
-            Err(error) => return Err::<(), Failure>(files::storage(&error, &to, "cannot move a rotated log to")),
-        }
-    }
-    job.tell(Status::Ok, step);
-    Ok(())
+    let made =
+        std::fs::create_dir_all(home).and_then(|()| std::fs::metadata(beside)).and_then(|meta| platform::dress_folder_as(home, &meta));
+    made.map_err(|error| files::storage(&error, home, "cannot make the folder"))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! What is to be rotated and cleaned: `[[rotate]]` and `[[clean]]` tables of a TOML file.
 
 use crate::name::Pattern;
+use crate::plan;
 use ml_common::Result;
 use ml_common::settings::Settings;
-use ml_watch::conf::{self, File, Table};
+use ml_watch::conf::{self, File, Spot, Table};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -200,9 +201,22 @@ fn size(table: &Table<'_>, key: &str) -> Option<u64> {
     size
 }
 
+/// A list that holds something.
+fn texts(table: &Table<'_>, key: &str, hint: &str) -> Option<Vec<Spot<String>>> {
+    let texts = table.texts(key)?;
+    for empty in texts.iter().filter(|text| text.value.is_empty()) {
+        table.file().mistake(empty.at, format!("{key} holds an empty text"), hint);
+    }
+    if let Some(empty) = table.empty_list(key) {
+        table.file().mistake(empty, format!("{key} is empty"), hint);
+        return None;
+    }
+    Some(texts)
+}
+
 fn rotate(table: &Table<'_>, base: &Path) -> Option<Rotate> {
     let file = table.file();
-    let files = table.required("files", table.texts("files"));
+    let files = table.required("files", texts(table, "files", "name a log at least"));
     for spot in files.iter().flatten() {
         if let Err(error) = glob::Pattern::new(&spot.value) {
             file.mistake(spot.at, format!("'{}' is no pattern of files: {error}", spot.value), "write a path, with * and ? in it");
@@ -233,6 +247,12 @@ fn rotate(table: &Table<'_>, base: &Path) -> Option<Rotate> {
     if let Some(zero) = keep.as_ref().filter(|keep| keep.value == 0) {
         file.mistake(zero.at, "keep is 0, and a log that is not kept need not be rotated", "keep 1 at least");
     }
+    let keep_for = table.duration("keep_for");
+    if let Some(given) = &keep_for
+        && let Err((fact, hint)) = lasts(given.value, every, &name)
+    {
+        file.mistake(given.at, fact, hint);
+    }
     let how = table.word("how", &["rename", "copytruncate"]).is_some_and(|how| how.value == "copytruncate");
     let (leave, create, notify) = (table.text("leave"), mode(table), notify(table, base));
     for (key, given, fits) in [("leave", leave.is_some(), how), ("create", create.is_some(), !how), ("notify", notify.is_some(), !how)] {
@@ -241,14 +261,13 @@ fn rotate(table: &Table<'_>, base: &Path) -> Option<Rotate> {
             file.mistake(table.at(), format!("{key} has no meaning here"), format!("it belongs to how = \"{other}\""));
         }
     }
-    let rooted = |path: &str| base.join(path).to_string_lossy().into_owned();
     Some(Rotate {
-        files: files?.iter().map(|spot| rooted(&spot.value)).collect(),
+        files: files?.iter().map(|spot| rooted(base, &spot.value)).collect(),
         every,
         size: size(table, "size"),
         min_size: size(table, "min_size"),
         keep: keep.map(|keep| keep.value),
-        keep_for: table.duration("keep_for").map(|time| time.value),
+        keep_for: keep_for.map(|time| time.value),
         max_total: size(table, "max_total"),
         compress: table.word("compress", &PACKINGS).map_or_else(Packing::default, |word| Packing::of(word.value)),
         delay_compress: table.switch("delay_compress").is_some_and(|switch| switch.value),
@@ -258,6 +277,22 @@ fn rotate(table: &Table<'_>, base: &Path) -> Option<Rotate> {
         name,
         notify,
     })
+}
+
+/// Whether what was rotated last is there until the next rotation; else the fact and the remedy.
+///
+/// # Errors
+/// When it goes before.
+pub fn lasts(keep_for: Duration, every: Option<Every>, name: &Pattern) -> std::result::Result<(), (String, String)> {
+    let least = plan::least_kept_for(every, name);
+    let fact = || format!("keep_for is {}, and what was rotated last would go before the next rotation", plan::in_days(keep_for));
+    let hint = || format!("write {} or more", plan::in_days(least));
+    if keep_for < least { Err((fact(), hint())) } else { Ok(()) }
+}
+
+/// A pattern that starts at a folder, which is no pattern itself.
+pub fn rooted(base: &Path, pattern: &str) -> String {
+    Path::new(&glob::Pattern::escape(&base.to_string_lossy())).join(pattern).to_string_lossy().into_owned()
 }
 
 fn mode(table: &Table<'_>) -> Option<u32> {
@@ -270,7 +305,7 @@ fn mode(table: &Table<'_>) -> Option<u32> {
 }
 
 fn notify(table: &Table<'_>, base: &Path) -> Option<Notify> {
-    let command = table.texts("notify");
+    let command = texts(table, "notify", "give [\"program\", \"argument\"], or leave it out");
     let signal = table.word("signal", &["HUP", "USR1", "USR2", "INT", "TERM"]);
     let pid_file = table.text("pid_file");
     if signal.is_some() != pid_file.is_some() || command.is_some() && signal.is_some() {
@@ -282,7 +317,6 @@ fn notify(table: &Table<'_>, base: &Path) -> Option<Notify> {
         return None;
     }
     match (command, signal, pid_file) {
-        (Some(command), ..) if command.is_empty() => None,
         (Some(command), ..) => Some(Notify::Command(command.into_iter().map(|word| word.value).collect())),
         (_, Some(signal), Some(path)) => Some(Notify::Signal(signal.value.to_owned(), base.join(&path.value))),
         _ => None,
@@ -292,7 +326,7 @@ fn notify(table: &Table<'_>, base: &Path) -> Option<Notify> {
 fn clean(table: &Table<'_>, base: &Path) -> Option<Clean> {
     let file = table.file();
     let under = table.required("under", table.text("under"));
-    let files = table.required("files", table.texts("files"));
+    let files = table.required("files", texts(table, "files", "write something like *.log or old/*.json"));
     let patterns = files.iter().flatten().filter_map(|spot| {
         let parsed = glob::Pattern::new(spot.value.trim_start_matches("./"));
         if let Err(error) = &parsed {

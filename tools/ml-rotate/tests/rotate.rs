@@ -10,9 +10,9 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 use support::{age, content, names, rotate, rules, tree};
 
-/// A block of docs/rotating.md.
-fn documented(mark: &str) -> String {
-    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/rotating.md")).unwrap();
+/// The last block of a page with this in it.
+fn documented(page: &str, mark: &str) -> String {
+    let page = fs::read_to_string(format!("{}/../../docs/{page}.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let blocks = page.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap().to_owned());
     blocks.filter(|block| block.contains(mark)).last().unwrap()
 }
@@ -29,7 +29,7 @@ fn the_rotation_of_the_logos_manual() {
         fs::write(logs.join("archive").join(name), "old").unwrap();
         age(&logs.join("archive").join(name), days);
     }
-    let path = rules(&site, &documented("APP_DIR"));
+    let path = rules(&site, &documented("rotating", "APP_DIR"));
     let call = || rotate(&site).env("APP_DIR", site.path().join("app")).arg("--rules").arg(&path);
     call().arg("--check-config").run().expect_code(0);
     let before = tree(site.path());
@@ -57,7 +57,8 @@ fn the_rotation_of_the_logos_manual() {
     server.write_all(b"GET /health\n").unwrap();
     call().arg("--force").run().expect_code(0);
     let all = names(&logs.join("archive"));
-    assert!(all.len() == 5 && all.iter().any(|name| name.starts_with(&format!("pxl-server_{day}-"))), "{all:?}");
+    // In performance.json stands what was left there, and nothing since.
+    assert!(all.len() == 4 && all.iter().any(|name| name.starts_with(&format!("pxl-server_{day}-"))), "{all:?}");
 }
 
 #[test]
@@ -79,22 +80,31 @@ fn the_maintenance_of_the_angles_guide() {
         fs::write(&path, name).unwrap();
         age(&path, days);
     }
-    let path = rules(&site, &documented("export"));
+    let path = rules(&site, &documented("rotating", "export"));
     let out = rotate(&site).arg("--rules").arg(&path).arg("--force").run().expect_code(0);
-    let all: Vec<String> = tree(root).into_iter().map(|(name, _)| name).filter(|name| !name.starts_with("state")).collect();
-    for there in
-        ["logs/active/sync.log.old.gz", "logs/archive/backup-20250101-020000.log.gz", "export/new.json", "export/c.csv", "elsewhere.json"]
-    {
-        assert!(all.iter().any(|name| name == there), "{there}: {all:?}");
+    let all = || -> Vec<String> { tree(root).into_iter().map(|(name, _)| name).filter(|name| !name.starts_with("state")).collect() };
+    for there in ["logs/archive/backup-20250101-020000.log.gz", "export/new.json", "export/c.csv", "elsewhere.json"] {
+        assert!(all().iter().any(|name| name == there), "{there}: {:?}", all());
     }
     for gone in ["export/a.json", "export/deep/b.json", "logs/active/scheduler.log", "logs/active/sync.log.old"] {
-        assert!(!all.iter().any(|name| name == gone), "{gone}: {all:?}");
+        assert!(!all().iter().any(|name| name == gone), "{gone}: {:?}", all());
     }
-    assert!(all.iter().any(|name| name.starts_with("logs/archive/scheduler-") && name.ends_with(".log")), "{all:?}");
-    assert_eq!((&out.end()["metrics"]["rotated"], &out.end()["metrics"]["removed"]), (&1.into(), &2.into()));
+    assert!(all().iter().any(|name| name.starts_with("logs/archive/scheduler-") && name.ends_with(".log")), "{:?}", all());
+    assert_eq!((&out.end()["metrics"]["rotated"], &out.end()["metrics"]["removed"]), (&2.into(), &2.into()));
+    // Again and again, also when the disk is full.
+    for (page, mark, packed) in [("rotating", "export", 2), ("operations/angles", "weekly", 3), ("operations/angles", "\"7d\"", 4)] {
+        let path = rules(&site, &documented(page, mark));
+        for name in ["logs/active/sync.log.old", "logs/active/late.log"] {
+            fs::write(root.join(name), name).unwrap();
+            age(&root.join(name), 20);
+        }
+        rotate(&site).arg("--rules").arg(&path).run().expect_code(0);
+        let old = all().into_iter().filter(|name| name.starts_with("logs/active/sync.log.old-") && name.ends_with(".gz"));
+        assert_eq!(old.count(), packed, "{page} {mark}: {:?}", all());
+    }
     // The shipped rules, too.
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/rotate.toml");
-    for (rules, name) in [(fs::read_to_string(shipped).unwrap(), "shipped"), (documented("twzrd"), "twzrd")] {
+    for (rules, name) in [(fs::read_to_string(shipped).unwrap(), "shipped"), (documented("rotating", "twzrd"), "twzrd")] {
         let path = support::rules(&site, &rules);
         rotate(&site).arg("--rules").arg(&path).arg("--check-config").run().expect_code(0);
         assert!(!name.is_empty());
@@ -106,9 +116,21 @@ fn mistakes_have_their_place() {
     let site = TempDir::new().unwrap();
     let text = "[[rotate]]\nfiles = \"${NOWHERE}/a.log\"\nevery = \"dayly\"\nkeep = 0\nleave = \"x\"\ncompres = \"gzip\"\n[[clean]]\nunder = \"x\"\n\
         files = \"*\"\nsize = 3\n[[rotate]]\nfiles = \"a.log\"\nevery = \"hourly\"\nname = \"{stem}_{date}{ext}\"\nsignal = \"HUP\"\n";
-    let path = rules(&site, text);
+    let text = format!(
+        "{text}[[rotate]]\nfiles = \"b.log\"\nname = \"{{name}}-{{date}}\"\nkeep_for = \"23h\"\n\
+        [[rotate]]\nfiles = \"c.log\"\nevery = \"monthly\"\nkeep_for = \"1month\"\n\
+        [[rotate]]\nfiles = []\nnotify = []\n[[rotate]]\nfiles = [\"\"]\n[[clean]]\nunder = \"x\"\nfiles = []\nolder = \"1d\"\n"
+    );
+    let path = rules(&site, &text);
     let out = rotate(&site).arg("--rules").arg(&path).arg("--check-config").run().expect_code(78);
     for said in [
+        ":19:12: keep_for is 23h",
+        ":23:12: keep_for is 30d 10h",
+        "write 31d or more",
+        ":25:9: files is empty",
+        ":26:10: notify is empty",
+        ":28:10: files holds an empty text",
+        ":31:9: files is empty",
         "NOWHERE is not set",
         ":3:9: every is 'dayly'",
         ":4:8: keep is 0",
@@ -121,7 +143,10 @@ fn mistakes_have_their_place() {
     ] {
         assert!(out.stderr.contains(said), "{said}: {}", out.stderr);
     }
+    assert_eq!(out.stderr.matches("files is empty").count(), 2, "what is not set is not empty: {}", out.stderr);
     rotate(&site).run().expect_code(64);
+    rotate(&site).args(["a.log", "--keep-for", "0s"]).run().expect_code(64);
+    rotate(&site).args(["a.log", "--every", "daily", "--keep-for", "1h"]).run().expect_code(64);
     rotate(&site).args(["--rules", "none.toml"]).run().expect_code(78);
 }
 
