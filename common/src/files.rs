@@ -28,7 +28,7 @@ impl NewFile {
             .prefix(&format!(".{}.", name.to_string_lossy()))
             .suffix(".partial")
             .tempfile_in(folder)
-            .map_err(|error| storage(&error, folder, "cannot write in"))?;
+            .map_err(|error| storage(&plain(error), folder, "cannot write in"))?;
         Ok(NewFile { temp, path: path.to_owned() })
     }
 
@@ -100,6 +100,12 @@ pub fn storage(error: &io::Error, path: &Path, doing: &str) -> Failure {
         _ => "check the disk and the path",
     };
     Failure::new(Class::Storage, format!("{doing} {}: {error}", path.display())).hint(hint)
+}
+
+/// The error of the system alone: the name of a partial file says nothing to anybody.
+fn plain(error: io::Error) -> io::Error {
+    let source = error.get_ref().and_then(std::error::Error::source).and_then(|source| source.downcast_ref::<io::Error>());
+    source.and_then(io::Error::raw_os_error).map_or(error, io::Error::from_raw_os_error)
 }
 
 /// Counts and hashes what passes through.

@@ -29,7 +29,9 @@ pub fn render(record: &Record, colour: bool) -> Option<String> {
         Body::Alert(alert) => {
             let reason = alert.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
             let fate = format!("{:?}", alert.fate).to_lowercase();
-            let mut text = with_hint(line(&alert.id, &format!("{fate} to {}{reason}", alert.sink)), status, alert.hint.as_deref());
+            // What was kept back from everybody has no sink.
+            let to = if alert.sink.is_empty() { String::new() } else { format!(" to {}", alert.sink) };
+            let mut text = with_hint(line(&alert.id, &format!("{fate}{to}{reason}")), status, alert.hint.as_deref());
             for part in [&alert.summary].into_iter().chain(&alert.payload).filter(|part| !part.is_empty()) {
                 text.push_str(&format!("\n{}", printable_lines(part)));
             }
@@ -242,6 +244,18 @@ pub fn log_to_stderr(tool: &'static str, verbose: bool) {
 mod tests {
     use super::*;
     use crate::record::{Alert, Head};
+
+    #[test]
+    fn what_was_kept_back_from_everybody_names_no_sink() {
+        let shown = |sink: &str| {
+            let head =
+                r#"{"v":1,"kind":"alert","tool":"ml-alert","stage":"s","system":"s","run":"r","ts":"t","host":"h","status":"skipped""#;
+            let record = format!("{head},\"id\":\"a\",\"sink\":\"{sink}\",\"fate\":\"suppressed\",\"reason\":\"quiet\"}}");
+            render(&serde_json::from_str(&record).unwrap(), false).unwrap()
+        };
+        assert!(shown("").contains("suppressed (quiet)"), "{}", shown(""));
+        assert!(shown("chat").contains("suppressed to chat (quiet)"), "{}", shown("chat"));
+    }
 
     #[test]
     fn what_a_record_says_cannot_take_over_the_terminal() {

@@ -79,7 +79,7 @@ pub(super) fn explain(error: &Error, options: &Options) -> (String, &'static str
             ("connection refused".into(), "start the service, or correct host and port of the URL")
         }
         Error::Io(io) if matches!(io.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => {
-            ("the connection was closed without an answer".into(), "check that the service speaks HTTP there, and its log")
+            ("the connection was closed before the answer was whole".into(), "check that the service speaks HTTP there, and its log")
         }
         Error::Io(io) => (io.to_string(), "check host, port and network"),
         Error::Tls(why) => (format!("TLS: {why}"), "check the service's certificate"),

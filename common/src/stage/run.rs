@@ -227,8 +227,8 @@ fn forward<T: Tool>(
         early.drain(..).for_each(|summary| tell_garbage(stage, &mut fold, "input", summary));
     }
     if foreign > 0 && foreign == records {
-        let summary =
-            format!("nothing of the input was understood: {foreign} records of a newer version or of unknown kinds were forwarded");
+        let all = people::counted(foreign, "record");
+        let summary = format!("nothing of the input was understood: {all} of a newer version or of unknown kinds forwarded");
         fold.push(&stage.emit(Status::Warn, input_check("input", summary, "bring all tools of the pipeline to one version")));
     }
     if garbage > TOLD_GARBAGE {

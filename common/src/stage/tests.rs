@@ -182,6 +182,9 @@ fn an_input_of_another_version_alone_is_told_and_forwarded() {
         records.iter().filter(|record| record.id() == Some("input")).count()
     };
     assert_eq!(told(&newer), 1);
+    let (_, records) = run_fake(&[], Some(&newer), None);
+    let record = records.iter().find(|record| record.id() == Some("input")).expect("told");
+    assert!(crate::people::render(record, false).is_some_and(|text| text.contains("1 record of a newer version")), "{record:?}");
     // Beside what is understood it is of no interest, as a kind that was added later is.
     let ended = start("ml-a.1", false);
     assert_eq!((told(&format!("{newer}{ended}")), told(&ended), told("")), (0, 0, 0));

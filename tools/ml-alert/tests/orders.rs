@@ -76,7 +76,9 @@ fn a_watch_obeys_with_its_next_record() {
     // Nothing of what was asked for is left to be done again.
     assert_eq!(std::fs::read_dir(desk.state().join("alerts-lab.spool")).unwrap().count(), 0);
     watch.close_stdin();
-    watch.wait().expect_code(0);
+    let end = watch.wait().expect_code(0).end().clone();
+    // All that it told while it went on, not only at its end.
+    assert_eq!((&end["summary"], &end["metrics"]["sent"]), (&json!("3 notifications made, 3 sent"), &json!(3)), "{end}");
 }
 
 #[test]

@@ -5,12 +5,13 @@ use crate::kind::Opening;
 use crate::lane::Lane;
 use crate::plan;
 use crate::probe::Facts;
-use crate::profile::{self, Shared};
+use crate::profile::{self, Checked, Shared};
 use crate::report::{Report, State};
 use crate::schedule::{Schedule, Watch};
 use ml_common::record::{Body, Check};
 use ml_common::stage::Output;
 use ml_common::{Class, Done, Failure, Result, Stage, Status};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -66,7 +67,8 @@ pub fn check_config(cli: &Cli, stage: &Stage) -> Result<Done> {
     let Some(path) = profile::path(cli.profile.as_deref(), &stage.settings)? else {
         return Err(Failure::new(Class::Config, "there is no profile to look at").hint("name one with --profile, or set PROFILE"));
     };
-    let (mistakes, checks) = profile::check(&path, &stage.settings, &plan::home_ids())?;
+    let Checked { system, mistakes, checks, unset } = profile::check(&path, &stage.settings, &plan::home_ids())?;
+    let system = system.unwrap_or_else(|| stage.system.clone());
     for mistake in &mistakes {
         let check = Check {
             id: "config".into(),
@@ -75,7 +77,14 @@ pub fn check_config(cli: &Cli, stage: &Stage) -> Result<Done> {
             error_class: Some(Class::Config.name().into()),
             ..Check::default()
         };
-        stage.emit(Status::Crit, Body::Check(check));
+        stage.emit_for(&system, Status::Crit, Body::Check(check));
+    }
+    let mut skipped: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    unset.iter().for_each(|(id, why)| skipped.entry(why).or_default().push(id));
+    for (why, ids) in skipped {
+        let summary = format!("{why}: {} skipped", ids.join(", "));
+        let hint = Some("set it where a run has its settings, or leave it: those checks are skipped then, and never ok".into());
+        stage.emit_for(&system, Status::Skipped, Body::Check(Check { id: "config".into(), summary, hint, ..Check::default() }));
     }
     if mistakes.is_empty() {
         let home = if checks == 1 { "1 check".to_owned() } else { format!("{checks} checks") };

@@ -63,6 +63,11 @@ impl State {
         self.file.as_ref().map_or(&NOTHING, |file| &file.value)
     }
 
+    /// Why nothing of this run will be known to the next; another run that holds the state remembers for it.
+    fn keeps_nothing(&self) -> Option<&Failure> {
+        self.kept_from.as_ref().filter(|failure| failure.class != Class::Locked).or(self.trouble.as_ref().filter(|_| self.file.is_none()))
+    }
+
     fn change(&mut self, change: impl FnOnce(&mut Memory)) {
         if let Some(file) = &mut self.file {
             change(&mut file.value);
@@ -189,7 +194,7 @@ impl<'a> Report<'a> {
             let trouble = textfile::write(path, &textfile::page(self.records())).err();
             let before = std::mem::replace(&mut self.trouble, trouble);
             // How the call ends says it, too: a watch may go on for months before.
-            if let Some(failure) = self.trouble.as_ref().filter(|_| before.is_none() && !self.in_order) {
+            if let Some(failure) = self.trouble.as_ref().filter(|_| before.is_none()) {
                 let class = Some(failure.class.name().to_owned());
                 let (summary, hint) = (failure.message.clone(), failure.hint.clone());
                 self.stage.emit(
@@ -243,7 +248,15 @@ impl Judge for Report<'_> {
         let Some((profile, state)) = &mut self.profile else { return Finding::broken() };
         let (Outcome::Seen(seen, kept), Some(check)) = (outcome, profile.check(&check.id)) else { return Finding::broken() };
         let now = Timestamp::now();
-        let finding = profile::judge(check, &seen, state.memory(), now, took);
+        let mut finding = profile::judge(check, &seen, state.memory(), now, took);
+        // Each run would be the first, and what a log says never seen.
+        if let (Ok(sample), Some(failure), Status::Ok) = (&seen, state.keeps_nothing(), finding.status())
+            && sample.first
+        {
+            let summary = format!("nothing was looked at, and where to go on cannot be remembered: {}", failure.message);
+            finding = Finding { status: Some(Status::Unknown), summary, hint: failure.hint.clone(), value: None, ..finding };
+            finding.error_class = Some(failure.class.name().into());
+        }
         for (key, memory) in kept {
             state.change(|state| state.keep(&key, memory, now));
         }

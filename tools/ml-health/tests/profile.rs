@@ -155,6 +155,23 @@ fn a_state_that_cannot_be_used_is_told_and_all_is_looked_at() {
 }
 
 #[test]
+fn a_log_is_never_well_where_nothing_can_be_remembered() {
+    let log = "[probe.log]\nkind = \"logs\"\nfiles = \"app.log\"\n[[check]]\nid = \"log\"\nprobe = \"log\"\nargs = { patterns = { bad = \"ERROR\" } }\n\
+               value = \"bad\"\nwarn = \"> 0\"\n";
+    let site = Site::new(log);
+    site.write("app.log", "ERROR of old\n");
+    std::fs::create_dir(site.path("state")).unwrap();
+    site.write("state/health-demo.json", "{\"version\":7}");
+    for _ in 0..2 {
+        let output = site.tool(&[]).run().expect_code(1);
+        let check = output.record("check", "log");
+        assert!(check["status"] == "unknown" && check["summary"].as_str().unwrap().contains("version 7"), "{check}");
+    }
+    std::fs::remove_file(site.path("state/health-demo.json")).unwrap();
+    assert_eq!(told(&site.tool(&[]).run().expect_code(0)), ["log ok"]);
+}
+
+#[test]
 fn a_second_run_looks_beside_the_first() {
     let site = growing();
     let mut first = site.tool(&["--watch", "1h"]).spawn();
@@ -207,6 +224,13 @@ fn a_profile_with_mistakes_is_a_configuration_error() {
     assert!(output.kind("check").next().unwrap()["summary"].as_str().unwrap().contains("demo.toml:4:1: probe.m: "), "{:?}", output.records);
     let output = pool().tool(&["--check-config"]).run().expect_code(0);
     assert_eq!(output.end()["summary"], "config is fine: 1 check");
+    // What would be skipped is told, and is no mistake.
+    let unset = "[probe.a]\nkind = \"dns\"\nname = \"${NO_SUCH_HOST}\"\n[[check]]\nid = \"a\"\nprobe = \"a\"\n";
+    let more = "[[check]]\nid = \"b\"\nprobe = \"a\"\n[[check]]\nid = \"c\"\nprobe = \"m\"\ncrit = \"> ${LIMIT_OF_C}\"\n";
+    let output = Site::new(&format!("{}{unset}{more}", file_probe("x = \".x\""))).tool(&["--check-config"]).run().expect_code(0);
+    let said: Vec<_> = output.kind("check").map(|check| (check["status"].clone(), check["summary"].clone())).collect();
+    let skipped = |what: &str| (json!("skipped"), json!(what));
+    assert_eq!(said, [skipped("LIMIT_OF_C is not set: c skipped"), skipped("NO_SUCH_HOST is not set: a, b skipped")]);
 }
 
 #[test]
@@ -226,6 +250,10 @@ fn prometheus_gets_a_page_and_a_textfile() {
     let page = site.tool(&["--output", "prometheus"]).raw().run().expect_code(0).stdout;
     assert!(page.contains("ml_check_status{system=\"demo\",") && page.contains("id=\"pool\",unit=\"%\"} 10\n"), "{page}");
     let path = site.path("metrics/health.prom");
+    let output = site.tool(&["--textfile", path.to_str().unwrap()]).run().expect_code(4);
+    let told = output.record("check", "textfile");
+    assert!(told["status"] == "warn" && told["summary"].as_str().unwrap().starts_with("there is no folder"), "{told}");
+    std::fs::create_dir(site.path("metrics")).unwrap();
     site.tool(&["--textfile", path.to_str().unwrap(), "--dry-run"]).run().expect_code(0);
     assert!(!path.exists());
     site.tool(&["--textfile", path.to_str().unwrap()]).run().expect_code(0);

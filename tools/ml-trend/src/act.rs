@@ -42,14 +42,26 @@ pub fn act(cli: &mut Cli, stage: &Stage) -> Result<Done> {
         (history.ahead, "lie ahead of this machine's clock and were left out", "compare the clocks of the machines"),
         (
             history.disordered(),
-            "came after newer ones and do not count for availability",
-            "give the archives as files: those are put in order",
+            "stood behind newer ones of their check and do not count for availability",
+            "each archive in the order of time, as it was written; archives that are named as files are put in order",
         ),
         (history.left_out, "of further checks were left out", "choose checks with --only"),
     ];
     for (count, what, hint) in said.into_iter().filter(|(count, ..)| *count > 0) {
         input_is_bad = true;
         doubt(stage, &format!("{} {what}", counted(count, "observation")), hint);
+    }
+    if history.records == 0 {
+        input_is_bad = true;
+        doubt(stage, "the archives hold no record", "name the streams that were kept: logs/*/stream.jsonl, also .gz and .zst");
+    } else {
+        let mut capacities: Vec<&String> = wanted.capacities.keys().collect();
+        capacities.sort_unstable();
+        for id in history.missing(capacities.into_iter()) {
+            input_is_bad = true;
+            let meant = history.meant(id).map_or_else(|| "a run without --only tells all".into(), |near| format!("did you mean {near}?"));
+            doubt(stage, &format!("no check {id} was observed"), &meant);
+        }
     }
     let findings = plan::findings(history, &wanted);
     for finding in &findings {

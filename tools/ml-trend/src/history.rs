@@ -2,9 +2,10 @@
 
 use ml_common::Status;
 use ml_common::record::{Body, Check, Map, Record, Scalar};
+use ml_watch::near;
 use ml_watch::trend::Daily;
 use ml_watch::uptime::{DAY, Seen, Uptime};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So many checks are followed, the first that come; the others are counted.
 pub const MAX_CHECKS: usize = 2000;
@@ -39,6 +40,8 @@ pub struct History {
     only: Vec<String>,
     hold: i64,
     now: i64,
+    /// Ids that nobody asked for, for who mistypes one.
+    others: BTreeSet<String>,
     /// The checks.
     pub series: BTreeMap<Key, Series>,
     /// Records read.
@@ -54,7 +57,7 @@ pub struct History {
 impl History {
     /// Nothing yet. `only` are ids or their beginnings; an observation stands for at most `hold` seconds; it is the second `now`.
     pub fn new(only: Vec<String>, hold: i64, now: i64) -> History {
-        History { only, hold, now, series: BTreeMap::new(), records: 0, newest: 0, ahead: 0, left_out: 0 }
+        History { only, hold, now, others: BTreeSet::new(), series: BTreeMap::new(), records: 0, newest: 0, ahead: 0, left_out: 0 }
     }
 
     /// Takes a record.
@@ -75,6 +78,9 @@ impl History {
             Status::Skipped | Status::Planned => return,
         };
         if !self.wants(&check.id) {
+            if self.others.len() < MAX_CHECKS && !self.others.contains(&check.id) {
+                self.others.insert(check.id.clone());
+            }
             return;
         }
         let Ok(at) = head.ts.parse::<jiff::Timestamp>() else { return };
@@ -107,16 +113,31 @@ impl History {
         }
     }
 
-    /// `disk` means disk and disk.backups, not diskette.
     fn wants(&self, id: &str) -> bool {
-        let begins = |only: &String| id.strip_prefix(only.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        self.only.is_empty() || self.only.iter().any(begins)
+        self.only.is_empty() || self.only.iter().any(|only| begins(only, id))
+    }
+
+    /// What no check that was asked for is called by: of the `--only`, and of `others`, which are whole ids.
+    pub fn missing<'a>(&'a self, others: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
+        let seen = |fits: &dyn Fn(&str) -> bool| self.series.keys().any(|key| fits(&key.id));
+        let only = self.only.iter().filter(|only| !seen(&|id| begins(only, id)));
+        only.chain(others.filter(|other| !seen(&|id| id == *other))).map(String::as_str).collect()
+    }
+
+    /// What may have been meant by an id that no check has.
+    pub fn meant(&self, id: &str) -> Option<&str> {
+        near::nearest(id, self.others.iter().map(String::as_str).chain(self.series.keys().map(|key| key.id.as_str())))
     }
 
     /// Observations that came after a newer one of the same check.
     pub fn disordered(&self) -> u64 {
         self.series.values().map(|series| series.uptime.disordered()).sum()
     }
+}
+
+/// `disk` means disk and disk.backups, not diskette.
+fn begins(only: &str, id: &str) -> bool {
+    id.strip_prefix(only).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The number of a check that grows.

@@ -77,6 +77,20 @@ fn limits_are_the_callers() {
     trend(&calm).expect_code(0);
     let warned = trend(&["--only", "disk", "--capacity", "disk.data=1TiB"]).expect_code(0);
     assert_eq!(warned.kind("check").count(), 2);
+    // A name that nothing has would be the promise that all is well.
+    let hints = |args: &[&str]| {
+        let output = trend(args).expect_code(1);
+        let doubts =
+            output.kind("check").filter(|check| check["id"] == "input").map(|check| format!("{} {}", check["summary"], check["hint"]));
+        doubts.collect::<Vec<_>>().join("; ").replace('"', "")
+    };
+    assert_eq!(hints(&["--only", "dsik.data"]), "no check dsik.data was observed did you mean disk.data?");
+    let calm_disk = ["--only", "disk", "--capacity", "disk.data=1TiB", "--capacity", "tape=1TiB"];
+    assert_eq!(hints(&calm_disk), "no check tape was observed a run without --only tells all");
+    let empty = folder.path().join("empty.jsonl");
+    std::fs::write(&empty, "").unwrap();
+    let output = Tool::new("ml-trend").arg(&empty).run().expect_code(1);
+    assert_eq!(output.record("check", "input")["summary"], "the archives hold no record");
     trend(&["--only", "api", "--target", "99", "--target-crit", "95"]).expect_code(1);
     for wrong in [["--capacity", "x"], ["--target", "101"], ["--window", "1h"], ["--floor", "x"]] {
         trend(&wrong).expect_code(64);

@@ -30,6 +30,11 @@ pub fn profile_path(given: Option<&str>, settings: &Settings) -> Result<Option<P
     if path.is_file() {
         return Ok(Some(path));
     }
+    if std::fs::symlink_metadata(&path).is_ok() {
+        let why = std::fs::metadata(&path).map_or_else(|error| error.to_string(), |_| "it is no file".to_owned());
+        let message = format!("the profile {} cannot be read: {why}", path.display());
+        return Err(Failure::new(Class::Config, message).hint("put a file there, or a link to one that is there"));
+    }
     let known = names(&folder);
     let hint = near::hint(name, known.iter().map(String::as_str));
     Err(Failure::new(Class::Config, format!("there is no profile {name} in {}", folder.display())).hint(hint))

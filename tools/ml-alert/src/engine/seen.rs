@@ -98,8 +98,9 @@ impl Clock {
             self.doubted = None;
             return Some(*at);
         }
-        let before = self.last.as_ref().map(|(_, at)| *at).or(self.otherwise);
-        let Ok(at) = head.ts.parse::<Timestamp>() else { return before };
+        // What an earlier run remembers is nothing to compare with: its clock may have been ahead.
+        let before = self.last.as_ref().map(|(_, at)| *at);
+        let Ok(at) = head.ts.parse::<Timestamp>() else { return before.or(self.otherwise) };
         let is_odd = |before: &Timestamp| at < *before || (goes_on && at.duration_since(*before) > PAUSE);
         let is_confirmed = self.doubted.is_some_and(|doubted| at.duration_since(doubted).abs() <= PAUSE);
         if let Some(before) = before.filter(is_odd).filter(|_| !is_confirmed) {

@@ -452,6 +452,19 @@ fn one_wrong_date_among_others_ends_no_wait_and_makes_nothing_absent() {
 }
 
 #[test]
+fn what_a_clock_remembered_that_was_ahead_is_nothing_to_compare_with() {
+    let rules = "[[rule]]\nname = \"slow\"\nid = \"a\"\nfor = \"5m\"\n[[rule]]\nname = \"lost\"\nid = \"b\"\nabsent_for = \"26h\"\n";
+    let mut ahead = Bench::new(rules);
+    ahead.0.record(&check(365 * 86_400, "b", Status::Ok, 0.0));
+    let mut bench = Bench::new(rules);
+    bench.0.state = ahead.0.state;
+    // The machine has the right time again: its first record counts, and is not of next year.
+    assert_eq!(bench.check(0, "a", Status::Crit, 0.0), [""; 0]);
+    assert_eq!(bench.0.state.now, Some(at(0)));
+    assert_eq!(bench.check(300, "a", Status::Crit, 0.0), ["Firing lab: 1 critical: a"]);
+}
+
+#[test]
 fn groups_wait_for_company_and_for_nobody_at_the_end() {
     let mut bench = Bench::new("[[rule]]\nname = \"bad\"\nid = \"*\"\n[severity.low]\n");
     let rules = Rules::parse(&format!("{}\n{BAD}", SINKS.replace("0s", "30s"))).unwrap();

@@ -12,8 +12,8 @@ use ml_common::record::{Fate, Head, Record, VERSION, timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// In a history, so much time without a record lets what is due go out in between.
-const STEP: SignedDuration = SignedDuration::from_secs(10);
+/// In a history it is seen as often what is due as a watch sees it.
+const STEP: SignedDuration = SignedDuration::from_secs(1);
 
 /// What a history led to.
 #[derive(Default)]

@@ -54,6 +54,8 @@ pub struct Work {
     dispatched: Instant,
     /// A record has come.
     heard: bool,
+    /// What was made and sent while the watch went on.
+    earlier: (usize, usize),
 }
 
 impl Work {
@@ -79,6 +81,7 @@ impl Work {
             silent: silent(&rules, off),
             dispatched: Instant::now(),
             heard: false,
+            earlier: (0, 0),
             rules,
         };
         if !work.rules.each_run {
@@ -130,10 +133,10 @@ impl Work {
         }
         self.dispatched = Instant::now();
         let live = self.engine.state.now.filter(|at| Timestamp::now().duration_since(*at).abs() < LIVE);
-        match live {
-            Some(now) => self.dispatch(stage, now, false, None).and_then(|(_, delivered)| noted(delivered.unsaved)),
-            None => Ok(()),
-        }
+        let Some(now) = live else { return Ok(()) };
+        let (made, delivered) = self.dispatch(stage, now, false, None)?;
+        self.earlier = (self.earlier.0 + made.len(), self.earlier.1 + delivered.sent);
+        noted(delivered.unsaved)
     }
 
     /// Everything was read: the ends of the night, what is due, what waits.
@@ -156,11 +159,8 @@ impl Work {
         }
         let (made, delivered) = self.dispatch(stage, now, true, log.as_deref())?;
         let (waiting, firing) = (deliver::waiting(&self.engine.state.outbox), self.firing());
-        let told = if each_run {
-            self.sentence(stage, !bad.is_empty(), &made, &delivered)
-        } else {
-            summary(stage, made.len(), &delivered, waiting)
-        };
+        let (total, sent) = (self.earlier.0 + made.len(), self.earlier.1 + delivered.sent);
+        let told = if each_run { self.sentence(stage, !bad.is_empty(), &made, &delivered) } else { summary(stage, total, sent, waiting) };
         if self.heard && !stage.dry_run {
             let complete = missing.is_empty() && stage.verdict.died().next().is_none();
             deliver::ping(stage, &self.rules.sinks, Ping::at_end(complete, waiting == 0), &told);
@@ -190,7 +190,7 @@ impl Work {
             None => {}
         }
         let done = Done { exit, status: (exit != Exit::OK).then_some(Status::Crit), ..Done::ok(told) };
-        Ok(done.metric("sent", delivered.sent).metric("waiting", waiting).metric("firing", firing))
+        Ok(done.metric("sent", sent).metric("waiting", waiting).metric("firing", firing))
     }
 
     fn firing(&self) -> usize {
@@ -381,12 +381,12 @@ fn noted(unsaved: Option<Failure>) -> Result<()> {
 }
 
 /// What was done by rules that remember.
-fn summary(stage: &Stage, made: usize, delivered: &Delivered, waiting: usize) -> String {
+fn summary(stage: &Stage, made: usize, sent: usize, waiting: usize) -> String {
     let mut told = vec![format!("{} made", counted(made, "notification"))];
     if stage.dry_run {
         told.push("nothing sent, this is a dry run".into());
     } else {
-        told.push(format!("{} sent", delivered.sent));
+        told.push(format!("{sent} sent"));
     }
     if waiting > 0 {
         told.push(format!("{waiting} waiting"));

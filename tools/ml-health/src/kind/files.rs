@@ -74,6 +74,20 @@ pub struct Found {
     pub meta: std::fs::Metadata,
     /// Seconds since it was written.
     pub age: f64,
+    /// Written at a time that is yet to come: how old it is nobody knows.
+    pub ahead: bool,
+}
+
+/// Clocks of machines that share a folder may differ by so much.
+const AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+
+impl Found {
+    /// One with a time; `None` where the system tells none.
+    pub fn of(path: PathBuf, meta: std::fs::Metadata, now: jiff::Timestamp) -> Option<Found> {
+        let written = meta.modified().ok()?;
+        let ahead = jiff::Timestamp::try_from(written).map_or(true, |written| written.duration_since(now) > AHEAD);
+        Some(Found { path, meta, age: age(written, now), ahead })
+    }
 }
 
 impl Probe for Files {
@@ -139,8 +153,8 @@ pub fn find(pattern: &str, now: jiff::Timestamp) -> Result<(Vec<Found>, Option<U
             // One that is removed at this moment is not there.
             Err(_) => continue,
         };
-        if let (true, Ok(written)) = (meta.is_file(), meta.modified()) {
-            found.push(Found { age: age(written, now), path, meta });
+        if meta.is_file() {
+            found.extend(Found::of(path, meta, now));
         }
     }
     found.sort_by(|a, b| a.age.total_cmp(&b.age).then_with(|| b.path.cmp(&a.path)));
@@ -153,7 +167,7 @@ impl Files {
         let allowed = u32::from_str_radix(text, 8)
             .map_err(|_| Failure::new(Class::Config, format!("mode {text} is no file mode")).hint("write it as chmod takes it: 600"))?;
         let (mut files, closed) = find(&self.pattern, look.now)?;
-        files.retain(|file| args.duration("newer").is_none_or(|newer| file.age <= newer.as_secs_f64()));
+        files.retain(|file| args.duration("newer").is_none_or(|newer| !file.ahead && file.age <= newer.as_secs_f64()));
         let hidden = match closed {
             Some(Unseen::Privilege { what, hint }) => Some(format!("{what}: {hint}")),
             Some(other) => return Err(other),
@@ -166,23 +180,27 @@ impl Files {
             sample = sample.with("too_open", too_open.len());
             sample.values.extend(worst.map(|mode| ("mode".to_owned(), mode.into())));
         }
-        let (Some(newest), Some(oldest)) = (files.first(), files.last()) else {
-            sample.note = format!("there is no file {}", self.pattern);
-            return Ok(sample);
-        };
         let row = |file: &Found| {
             let mode = mode(&file.meta).map_or_else(String::new, |mode| format!(", mode {mode:o}"));
-            format!("{}: {} old, {}{mode}", file.path.display(), told(file.age), human_bytes(file.meta.len()))
+            let old = if file.ahead { "of a time that is yet to come".to_owned() } else { format!("{} old", told(file.age)) };
+            format!("{}: {old}, {}{mode}", file.path.display(), human_bytes(file.meta.len()))
         };
         let shown = open.map(|(_, too_open)| too_open).filter(|open| !open.is_empty()).unwrap_or_else(|| files.iter().collect());
         sample.rows = shown.into_iter().take(10).map(row).collect();
-        sample.note = format!(
-            "{} {}, {}; the newest is {} old",
-            counted(files.len() as u64, "file"),
-            self.pattern,
-            human_bytes(bytes),
-            told(newest.age)
-        );
+        if files.is_empty() {
+            sample.note = format!("there is no file {}", self.pattern);
+            return Ok(sample);
+        }
+        sample.note = format!("{} {}, {}", counted(files.len() as u64, "file"), self.pattern, human_bytes(bytes));
+        // One of a time that is yet to come would be the newest for ever.
+        let ahead = files.iter().filter(|file| file.ahead).count();
+        if ahead > 0 {
+            sample.note.push_str(&format!("; {ahead} of a time that is yet to come"));
+        }
+        let mut dated = files.iter().filter(|file| !file.ahead);
+        let Some(newest) = dated.next() else { return Ok(sample) };
+        let oldest = dated.next_back().unwrap_or(newest);
+        sample.note.push_str(&format!("; the newest is {} old", told(newest.age)));
         let name = newest.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(sample
             .with("newest_age_s", rounded(newest.age))

@@ -50,6 +50,30 @@ fn age_size_and_number() {
 }
 
 #[test]
+fn a_file_of_a_time_that_is_yet_to_come_is_not_the_newest() {
+    let dir = tempfile::tempdir().unwrap();
+    file(dir.path(), "old.json", 3, 0o600);
+    file(dir.path(), "ahead.json", 0, 0o600);
+    let ahead = dir.path().join("ahead.json");
+    let set = |hours: u64| {
+        let written = SystemTime::now() + Duration::from_secs(hours * 3600);
+        std::fs::File::options().write(true).open(&ahead).unwrap().set_modified(written).unwrap();
+    };
+    set(24 * 365);
+    let mut probe = Probing::open(&KIND, &[("path", text(dir.path().join("*.json").to_str().unwrap()))]);
+    let seen = probe.take("found", &[]).unwrap();
+    assert_eq!((hours(&seen.values["newest_age_s"]), hours(&seen.values["oldest_age_s"])), (3, 3));
+    assert_eq!((&seen.values["count"], &seen.values["newest_name"]), (&Scalar::Int(2), &Scalar::from("old.json")));
+    assert!(seen.note.contains("1 of a time that is yet to come; the newest is 3h old"), "{}", seen.note);
+    assert!(seen.rows.iter().any(|row| row.contains("ahead.json: of a time that is yet to come")), "{:?}", seen.rows);
+    let day = [("newer", Arg::Duration(Duration::from_secs(86_400)))];
+    assert_eq!(probe.take("found", &day).unwrap().values["count"], Scalar::Int(1));
+    std::fs::remove_file(dir.path().join("old.json")).unwrap();
+    let alone = probe.take("found", &[]).unwrap();
+    assert!(!alone.values.contains_key("newest_age_s") && alone.values["count"] == Scalar::Int(1), "{alone:?}");
+}
+
+#[test]
 fn none_is_no_failure_and_has_no_age() {
     let none = Probing::open(&KIND, &[("path", text("/nowhere/*.json"))]).take("found", &[]).unwrap();
     assert_eq!(none.values["count"], Scalar::Int(0));

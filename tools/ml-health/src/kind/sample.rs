@@ -28,6 +28,8 @@ pub struct Sample {
     pub hidden: Option<String>,
     /// What there was no time for. What would be ok by the rest is unknown.
     pub unseen: Option<String>,
+    /// Nothing was looked at yet: it was only noted where the next look begins.
+    pub first: bool,
     /// The values that `hidden` is about, which are then not among the values; empty: it is about all of them.
     pub hides: &'static [&'static str],
 }

@@ -69,7 +69,7 @@ impl Source {
                 Ok(Source::Files(pattern.to_owned(), args.duration("newer")))
             }
             (None, None, None) => Err(Failure::new(Class::Config, "neither url nor file is given").hint("give one of them")),
-            _ => Err(Failure::new(Class::Config, "url and files are given together").hint("leave one out")),
+            _ => Err(Failure::new(Class::Config, "of url, file and files more than one is given").hint("leave one")),
         }
     }
 

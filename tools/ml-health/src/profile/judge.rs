@@ -96,13 +96,18 @@ fn over(check: &CheckSpec, sample: &Sample, before: &Before<'_>) -> Finding {
                 Problem::Missing(_) => format!("the probe gave only {}", given.join(", ")),
                 _ => format!("correct the expressions of {} in the profile", check.planned.id),
             };
+            // What was seen in its place: no file, another status.
+            let summary = match &problem {
+                Problem::Missing(_) if !sample.note.is_empty() => format!("{problem}: {}", sample.note),
+                _ => problem.to_string(),
+            };
             Finding {
                 status: Some(Status::Unknown),
                 error_class: Some("value".into()),
                 hint: Some(hint),
                 // What the probe says of itself often tells why: an HTTP status, a filter that does not fit.
                 evidence: sample.rows.clone(),
-                summary: problem.to_string(),
+                summary,
                 ..finding
             }
         }

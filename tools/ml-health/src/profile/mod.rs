@@ -20,7 +20,7 @@ mod worker;
 
 pub use judge::{availability_of, figure, judge, trend_of};
 pub use memory::Memory;
-pub use read::{check, load, path, since};
+pub use read::{Checked, check, load, path, since};
 
 use crate::check::{OnError, Tier};
 use crate::kind::{Args, Kind, Opening, Pace, Probe, View};

@@ -33,14 +33,30 @@ pub fn load(path: &Path, settings: &Settings, home: &[&str]) -> Result<Profile> 
     profile.ok_or_else(|| Failure::new(Class::Internal, format!("{} was not understood", path.display())))
 }
 
-/// All mistakes of a profile, those of the probes' parameters too; without one, the number of its checks.
+/// What a profile is like.
+pub struct Checked {
+    /// Whose it is, as far as it could be understood.
+    pub system: Option<String>,
+    /// All that is wrong with it.
+    pub mistakes: Vec<conf::Mistake>,
+    /// How many checks it has.
+    pub checks: usize,
+    /// Checks that would be skipped, by their ids, and the variables that are missing.
+    pub unset: Vec<(String, String)>,
+}
+
+/// All mistakes of a profile, those of the probes' parameters too.
 ///
 /// # Errors
 /// Class Config when it cannot be read or is no TOML.
-pub fn check(path: &Path, settings: &Settings, home: &[&str]) -> Result<(Vec<conf::Mistake>, usize)> {
+pub fn check(path: &Path, settings: &Settings, home: &[&str]) -> Result<Checked> {
     let (file, profile) = open(path, settings, home)?;
-    let count = profile.as_ref().map_or(0, |profile| profile.checks.len());
+    let checks = profile.as_ref().map_or(0, |profile| profile.checks.len());
+    let system = profile.as_ref().map(|profile| profile.system.clone());
+    let mut unset = Vec::new();
     if let Some(profile) = profile {
+        let of = |check: &CheckSpec| check.planned.never.clone().or_else(|| profile.probes.get(check.probe)?.unset.clone());
+        unset.extend(profile.checks.iter().filter_map(|check| Some((check.planned.id.to_string(), of(check)?))));
         let opening = Opening { settings, system: &profile.system, application: "ml-health", root: settings.base() };
         let probes = file.root().table("probe");
         for probe in profile.probes.iter().filter(|probe| probe.unset.is_none()) {
@@ -53,7 +69,7 @@ pub fn check(path: &Path, settings: &Settings, home: &[&str]) -> Result<(Vec<con
             }
         }
     }
-    Ok((file.mistakes(), count))
+    Ok(Checked { system, mistakes: file.mistakes(), checks, unset })
 }
 
 /// Whether all that stands in the probe's table was read: else it was told already what is wrong.

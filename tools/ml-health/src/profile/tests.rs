@@ -24,7 +24,7 @@ pub(super) fn profile(checks: &str) -> Profile {
 /// The mistakes as LINE:COLUMN, fact and hint.
 fn mistakes(text: &str, home: &[&str]) -> Vec<String> {
     let (_folder, path) = written(text);
-    let (mistakes, _) = check(&path, &Settings::default(), home).unwrap();
+    let mistakes = check(&path, &Settings::default(), home).unwrap().mistakes;
     mistakes.iter().map(|m| format!("{}:{} {} ({})", m.line, m.column, m.message, m.hint.as_deref().unwrap_or_default())).collect()
 }
 
@@ -234,6 +234,8 @@ fn what_cannot_be_computed_is_unknown_and_says_so() {
     let missing = judged(POOL, Ok(Sample::default().with("busy", 3)));
     assert_eq!((missing.status(), missing.summary.as_str()), (Status::Unknown, "there is no value of total"));
     assert_eq!(missing.hint.as_deref(), Some("the probe gave only busy"));
+    let none = judged(POOL, Ok(Sample { note: "no file a.json".into(), ..Sample::default() }));
+    assert_eq!(none.summary, "there is no value of busy: no file a.json");
 }
 
 #[test]

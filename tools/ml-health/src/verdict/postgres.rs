@@ -98,7 +98,7 @@ pub fn long_queries(long: &[Session], hidden: u64) -> Finding {
     let minutes = LONG_QUERY.as_secs() / 60;
     if long.is_empty() && hidden > 0 {
         let hint = "GRANT pg_read_all_stats (or pg_monitor) to the role";
-        let reason = format!("skipped: privilege; the role may not look into {} of others", counted(hidden, "session"));
+        let reason = format!("skipped: privilege: {} of others cannot be looked into", counted(hidden, "session"));
         return Finding { hint: Some(hint.into()), error_class: Some("privilege".into()), ..Finding::skipped(reason) };
     }
     let Some(longest) = long.iter().map(|session| session.age).reduce(f64::max) else {

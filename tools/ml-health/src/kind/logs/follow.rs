@@ -213,6 +213,10 @@ fn candidates(places: &Places<'_>, look: &Look<'_>) -> Result<Vec<Candidate>, Un
         for found in found {
             if !all.iter().any(|file| is_one(&file.found, &found)) {
                 let live = written && !lines::is_compressed(&found.path);
+                if live && lines::is_wide(&found.path) {
+                    let failure = Failure::new(Class::Config, format!("{} is UTF-16, and no line of it would fit", found.path.display()));
+                    return Err(failure.hint("let the service write UTF-8").into());
+                }
                 all.push(Candidate { inode: inode(&found.meta), found, live, rotated: !live, claimed: false });
             }
         }
@@ -263,7 +267,7 @@ fn beside(path: &Path, look: &Look<'_>) -> Vec<Found> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let found = entries.filter(|entry| entry.file_name().to_str().is_some_and(fits)).filter_map(|entry| {
         let meta = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
-        Some(Found { path: entry.path(), age: crate::kind::declare::age(meta.modified().ok()?, look.now), meta })
+        Found::of(entry.path(), meta, look.now)
     });
     found.collect()
 }

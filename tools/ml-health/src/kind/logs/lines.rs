@@ -78,6 +78,13 @@ pub fn is_compressed(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "gz" || ending == "zst")
 }
 
+/// Whether the file says at its beginning that it is UTF-16: patterns are bytes, and none would fit. One that cannot be read is told by whoever
+/// reads it.
+pub fn is_wide(path: &Path) -> bool {
+    let mut mark = [0; 2];
+    File::open(path).and_then(|mut file| file.read_exact(&mut mark)).is_ok_and(|()| matches!(mark, [0xff, 0xfe] | [0xfe, 0xff]))
+}
+
 /// The file as it was before it was compressed.
 ///
 /// # Errors

@@ -173,7 +173,8 @@ impl Probe for Logs {
             }
         };
         let mut sample = tally.sample()?;
-        if told.first {
+        sample.first = told.first && !self.from_start;
+        if sample.first {
             sample.note = format!("{}; the first look remembers where the logs end", sample.note);
         }
         if told.missed > 0 {

@@ -280,3 +280,16 @@ fn the_log_of_a_container_goes_on_after_its_last_line() {
     stand_in(&log, "docker", "echo 'Error: No such container: web' >&2; exit 1");
     assert!(matches!(probe.take("count", &errors()), Err(Unseen::Failed(failure)) if failure.message.contains("No such container")));
 }
+
+#[test]
+fn a_log_of_utf_16_is_never_ok() {
+    let log = Log::new();
+    for mark in [[0xff, 0xfe], [0xfe, 0xff]] {
+        fs::write(log.path("app.log"), [&mark[..], b"E\0R\0R\0O\0R\0\n\0"].concat()).unwrap();
+        let unseen = log.probe("app.log", &[]).take("count", &errors()).unwrap_err();
+        assert!(
+            matches!(&unseen, Unseen::Failed(failure) if failure.message.ends_with("app.log is UTF-16, and no line of it would fit")),
+            "{unseen:?}"
+        );
+    }
+}
