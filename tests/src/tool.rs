@@ -145,7 +145,7 @@ impl Tool {
         command.envs(self.env).current_dir(self.cwd.as_deref().unwrap_or(folder.path()));
         let upstream = stdin.is_some();
         command.stdin(stdin.unwrap_or_else(|| self.stdin.stdio())).stdout(stdout).stderr(Stdio::piped());
-        heeds_hangup(&mut command);
+        heeds_signals(&mut command);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{} does not start: {error}", self.program.display()));
         let mut pipe = child.stdin.take();
         if let (false, Input::Bytes(bytes)) = (upstream, self.stdin)
@@ -168,22 +168,27 @@ impl Input {
     }
 }
 
-/// A hangup does to it what it does by default, also where the tests run under nohup: a shell cannot trap what was ignored when it began.
+/// Signals do to it what they do by default, also where the tests run under nohup or in the background of a script: a shell cannot trap what was
+/// ignored when it began.
 #[cfg(unix)]
-fn heeds_hangup(command: &mut Command) {
+fn heeds_signals(command: &mut Command) {
     use std::os::unix::process::CommandExt;
     // SAFETY: between fork and exec only signal is called, which is async-signal-safe.
     unsafe {
-        command.pre_exec(|| match libc::signal(libc::SIGHUP, libc::SIG_DFL) {
-            libc::SIG_ERR => Err(std::io::Error::last_os_error()),
-            _ => Ok(()),
+        command.pre_exec(|| {
+            for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+                if libc::signal(signal, libc::SIG_DFL) == libc::SIG_ERR {
+                    return Err(std::io::Error::last_os_error());
+                }
+            }
+            Ok(())
         });
     }
 }
 
 /// There is none.
 #[cfg(not(unix))]
-fn heeds_hangup(_: &mut Command) {}
+fn heeds_signals(_: &mut Command) {}
 
 /// Our tools first, then where a distribution keeps its programs.
 fn search_path() -> OsString {

@@ -5,9 +5,9 @@
 
 use crate::check::{Check, Finding, OnError, Tier};
 use crate::kind::{Sample, Unseen};
+use crate::profile::Remembered;
 use crate::server::{Connection, Hands, Held, Server};
 use jiff::Timestamp;
-use serde_json::Value;
 use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
@@ -74,7 +74,7 @@ pub enum Outcome {
     /// Nothing in this lane can be made, and why.
     Closed(String),
     /// Something to be judged, and what is to be remembered under which names.
-    Seen(Result<Sample, Unseen>, Vec<(Arc<str>, Value)>),
+    Seen(Result<Sample, Unseen>, Vec<(Arc<str>, Remembered)>),
     /// A defect of ours ended the lane.
     Broken,
 }

@@ -258,7 +258,7 @@ impl Judge for Report<'_> {
             finding.error_class = Some(failure.class.name().into());
         }
         for (key, memory) in kept {
-            state.change(|state| state.keep(&key, memory, now));
+            state.change(|state| state.keep(&key, memory));
         }
         if let Ok(sample) = &seen {
             let figure = profile::figure(check, sample, now);

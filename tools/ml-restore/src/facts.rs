@@ -25,7 +25,7 @@ pub struct Facts {
     /// Who is connected to the old one.
     pub sessions: Vec<Session>,
     /// What earlier restores have left beside it.
-    leftovers: Vec<String>,
+    pub leftovers: Vec<String>,
     /// Room that the new one takes.
     needed: Option<u64>,
     /// Room that there is, when it can be seen from here.

@@ -81,6 +81,13 @@ impl Aside {
     }
 }
 
+/// The first second from `at` on whose names are free beside `database`: `taken` has what earlier restores left.
+pub fn free_second(database: &str, at: Timestamp, taken: &[String]) -> Timestamp {
+    let is_free = |at: &Timestamp| ![Aside::New, Aside::Old].iter().any(|aside| taken.contains(&aside.name(database, *at)));
+    let later = |seconds: i64| at.checked_add(SignedDuration::from_secs(seconds)).ok();
+    (0..).map_while(later).find(is_free).unwrap_or(at)
+}
+
 /// The new database takes the name, in one transaction: at no moment is neither there, however the server or this process ends.
 pub fn swap(database: &str, new: &str, old: Option<&str>) -> String {
     let rename = |from: &str, to: &str| format!("ALTER DATABASE {} RENAME TO {};", quoted(from), quoted(to));
@@ -168,6 +175,14 @@ mod tests {
         }
         assert!(is_stale_scratch(&long, &scratch(&long, at(), 7), at() + SignedDuration::from_hours(48)));
         assert_eq!(Aside::parse(&long, &Aside::Old.name(&long, at())), Some(Aside::Old));
+    }
+
+    #[test]
+    fn two_restores_in_a_second_have_names_of_their_own() {
+        let taken = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(free_second("db", at(), &taken(&["db_old_20250108_015959", "other_old_20250108_020000"])), at());
+        let later = free_second("db", at(), &taken(&["db_old_20250108_020000", "db_restore_20250108_020001"]));
+        assert_eq!(Aside::New.name("db", later), "db_restore_20250108_020002");
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub fn act(cli: &Cli, stage: &Stage, database: &str) -> Result<Done> {
     let contents = source.read(&programs, jobs(cli), &stage.cancel)?;
     source.report(stage, Some(&contents), began);
     let facts = Facts::gather(cli, stage, &server, &mut client, database, &source, &contents)?;
-    let at = Timestamp::now();
+    let at = plan::free_second(database, Timestamp::now(), &facts.leftovers);
     let (new, old) = (Aside::New.name(database, at), facts.old.is_some().then(|| Aside::Old.name(database, at)));
     facts.report(stage, cli, old.as_deref());
     facts.check_room()?;

@@ -106,8 +106,8 @@ impl Memory {
     }
 
     /// Takes in what a view remembers.
-    pub fn keep(&mut self, key: &Arc<str>, memory: serde_json::Value, now: Timestamp) {
-        self.views.insert(key.to_string(), Remembered { at: now, value: memory });
+    pub fn keep(&mut self, key: &Arc<str>, memory: Remembered) {
+        self.views.insert(key.to_string(), memory);
     }
 
     /// Forgets what the profile has not had for a long time.

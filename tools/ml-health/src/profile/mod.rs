@@ -19,7 +19,7 @@ mod tests;
 mod worker;
 
 pub use judge::{availability_of, figure, judge, trend_of};
-pub use memory::Memory;
+pub use memory::{Memory, Remembered};
 pub use read::{Checked, check, load, path, since};
 
 use crate::check::{OnError, Tier};

@@ -350,7 +350,7 @@ fn what_left_the_profile_is_forgotten_after_a_time() {
     let after = profile("[[check]]\nid = \"b\"\nprobe = \"m\"\n");
     let mut memory = Memory::default();
     memory.saw(&before.checks[0], &sample(1, 2), None, now());
-    memory.keep(&"old.view".into(), 1.into(), now());
+    memory.keep(&"old.view".into(), Remembered { at: now(), value: 1.into() });
     let days = |count: i64| now() + SignedDuration::from_hours(24 * count);
     memory.tidy(&after, days(34));
     assert_eq!((memory.checks.len(), memory.views.len()), (1, 1));

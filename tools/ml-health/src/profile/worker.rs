@@ -100,10 +100,12 @@ impl Worker for ProbeWorker {
         if let Some(memory) = &memory {
             self.memories.insert(Arc::clone(&check.key), Remembered { at: job.now, value: memory.clone() });
         }
-        let mut kept: Vec<(Arc<str>, Value)> = memory.map(|memory| (Arc::clone(&check.key), memory)).into_iter().collect();
+        // Of when the look began: what came while it went on is not in it.
+        let known = |value: Value| Remembered { at: job.now, value };
+        let mut kept: Vec<(Arc<str>, Remembered)> = memory.map(|memory| (Arc::clone(&check.key), known(memory))).into_iter().collect();
         // A request that failed was one.
         if !self.turns.memory.is_null() {
-            kept.push((Arc::clone(&self.turns_key), self.turns.memory.clone()));
+            kept.push((Arc::clone(&self.turns_key), known(self.turns.memory.clone())));
         }
         Outcome::Seen(seen, kept)
     }

@@ -7,7 +7,7 @@ use super::lines::{self, Went};
 use super::seen::{self, Fit, Seen};
 use crate::kind::files::{self, Found};
 use crate::kind::{Look, Unseen};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ml_common::{Class, Failure};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,9 @@ use std::time::Instant;
 
 /// No more files are remembered.
 const FILES_MAX: usize = 400;
+
+/// Times of files come from a coarser clock than ours, or from the one of a file server: what was written so shortly before a look may be new to it.
+const COARSE: SignedDuration = SignedDuration::from_secs(2);
 
 /// What all files gave.
 #[derive(Debug, Default)]
@@ -69,7 +72,7 @@ pub fn follow(places: &Places<'_>, look: &mut Look<'_>, until: Instant, line: &m
     let mut files = capped(candidates(places, look)?)?;
     let known: Option<Vec<Seen>> = serde_json::from_value(std::mem::take(look.memory)).ok();
     let mut told = Told { files: files.iter().filter(|file| file.live).count(), first: known.is_none(), ..Told::default() };
-    let is_new = |file: &Candidate| look.remembered.is_some_and(|at| written_after(file, at));
+    let is_new = |file: &Candidate| look.remembered.is_some_and(|at| written_after(file, at.checked_sub(COARSE).unwrap_or(at)));
     let mut kept: Vec<Seen> = Vec::new();
     // Oldest first, so that lines come in their order as far as files tell it.
     let mut plan: Vec<(usize, Option<Seen>)> = Vec::new();
@@ -138,7 +141,8 @@ pub fn follow(places: &Places<'_>, look: &mut Look<'_>, until: Instant, line: &m
         }
         let moved = seen.as_ref().is_none_or(|seen| seen.i != file.inode);
         // A service writes to the old name for a while.
-        let complete = !file.live && (moved || !is_new(file));
+        let goes_on = look.remembered.is_some_and(|at| written_after(file, at));
+        let complete = !file.live && (moved || !goes_on);
         let went = read_on(path, from, complete, until, line).map_err(|error| super::unreadable(&error, path))?;
         told.read(&went, size.saturating_sub(from));
         let end = from + went.consumed;
