@@ -14,6 +14,9 @@ scratch=$(mktemp -d /var/tmp/mltest-XXXXXX)
 trap 'rm -rf -- "$scratch"' EXIT
 mkdir "$scratch/home"
 
+# The first build has nothing to build upon, and what it would leave for the next one takes time and most of the disk.
+[ -e "${CARGO_TARGET_DIR:-target}/debug" ] || export CARGO_INCREMENTAL="${CARGO_INCREMENTAL:-0}"
+
 # What a build may need is let through; DATABASE_URL, PG*, our settings and the rest of the caller's world are not.
 kept=()
 for name in $(compgen -e); do
