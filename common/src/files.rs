@@ -28,7 +28,7 @@ impl NewFile {
             .prefix(&format!(".{}.", name.to_string_lossy()))
             .suffix(".partial")
             .tempfile_in(folder)
-            .map_err(|error| storage(&plain(error), folder, "cannot write in"))?;
+            .map_err(|error| storage(&plain(&error), folder, "cannot write in"))?;
         Ok(NewFile { temp, path: path.to_owned() })
     }
 
@@ -102,10 +102,10 @@ pub fn storage(error: &io::Error, path: &Path, doing: &str) -> Failure {
     Failure::new(Class::Storage, format!("{doing} {}: {error}", path.display())).hint(hint)
 }
 
-/// The error of the system alone: the name of a partial file says nothing to anybody.
-fn plain(error: io::Error) -> io::Error {
-    let source = error.get_ref().and_then(std::error::Error::source).and_then(|source| source.downcast_ref::<io::Error>());
-    source.and_then(io::Error::raw_os_error).map_or(error, io::Error::from_raw_os_error)
+/// The error of the system alone: the name of a partial file, which the library puts behind it, says nothing to anybody.
+fn plain(error: &io::Error) -> io::Error {
+    let said = error.to_string();
+    io::Error::new(error.kind(), said.split_once(" at path ").map_or(said.as_str(), |(system, _)| system))
 }
 
 /// Counts and hashes what passes through.
@@ -223,6 +223,13 @@ mod tests {
         file.publish().unwrap();
         let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(sha256(&path).unwrap(), (hash.to_owned(), 3));
+    }
+
+    #[test]
+    fn an_error_names_no_partial_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let failure = NewFile::create(&folder.path().join("a".repeat(250))).unwrap_err();
+        assert!(failure.message.starts_with("cannot write in ") && !failure.message.contains("partial"), "{failure}");
     }
 
     #[test]

@@ -127,3 +127,21 @@ fn a_file_that_cannot_be_read_is_told() {
     std::fs::write(&path, "\u{feff}# comment\n").unwrap();
     File::read(&path).unwrap().finish().unwrap();
 }
+
+#[test]
+fn a_profile_that_is_no_file_is_not_said_to_be_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let profiles = folder.path().join("config/profiles");
+    std::fs::create_dir_all(profiles.join("folder.toml")).unwrap();
+    let settings = folder.path().join("config/nightly.env");
+    std::fs::write(&settings, "").unwrap();
+    let settings = ml_common::settings::Settings::load(Some(&settings), &[], &|_| None).unwrap();
+    let said = |name: &str| profile_path(Some(name), &settings).unwrap_err().message;
+    assert!(said("folder").ends_with("folder.toml cannot be read: it is no file"), "{}", said("folder"));
+    assert!(said("other").starts_with("there is no profile other in "), "{}", said("other"));
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("nowhere", profiles.join("link.toml")).unwrap();
+        assert!(said("link").contains("link.toml cannot be read: No such file"), "{}", said("link"));
+    }
+}
